@@ -1,0 +1,63 @@
+"""The one place that decides device, precision, memory layout and threads.
+
+Imports torch only when asked for a torch runtime: the light core never pays for it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sagittal.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def available_cores() -> int:
+    """Processor cores this process may use (not those of the whole machine)."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How tensors are computed: ``device``, autocast ``dtype`` and memory layout."""
+
+    device: torch.device
+    dtype: torch.dtype
+    channels_last: bool
+
+
+def runtime(device: str = "auto", *, threads: int | None = None) -> Runtime:
+    """Choose how to compute.
+
+    Measured on two CPU cores, bfloat16 autocast with channels-last memory runs our 3D U-Net
+    3–6 times faster than plain float32; GPUs get the same settings.
+
+    Args:
+        device: ``auto`` (a GPU when there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+        threads: CPU threads; all available cores when ``None``.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+        ConfigError: the device is not there.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtraError("This", "models") from error
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise ConfigError(
+            "The device is not known.", expected="auto, cpu, cuda or cuda:N", got=device
+        ) from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("No GPU can be used here.", got=device, remedy="use --device cpu")
+    torch.set_num_threads(threads or available_cores())
+    return Runtime(device=chosen, dtype=torch.bfloat16, channels_last=True)
