@@ -1,0 +1,51 @@
+# Everything runs in .venv, made here. On a fresh machine: Python 3.11 or newer, make, a package registry.
+PYTHON ?= python3
+# What pip installs for torch. Elsewhere a CPU build is smaller, for instance
+#   make demo TORCH="torch --index-url ADDRESS-OF-THE-CPU-WHEELS"  (pytorch.org names it)
+TORCH ?= torch==2.13.0
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+DEMO := demo
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check wheel clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: $(VENV)/.installed ## make .venv with everything that demo, check and test need
+
+$(VENV)/.installed: pyproject.toml constraints.txt Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Remedy: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "The venv module is missing. Remedy: install your system's package for it (on Debian and Ubuntu: apt install python3-venv)"; exit 2; }
+	@echo "Setting up $(VENV) (a few minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install $(TORCH)
+	@$(PIP) install -c constraints.txt -e ".[models,dicom,registration,paraphrase,ray,dev]"
+	@touch $@
+
+demo: setup ## simulate two patients, describe one, build and check a question-answer set
+	@$(BIN)/python -m sagittal.cli.demo $(DEMO)
+
+test: setup ## the whole test suite
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+check: setup wheel ## lint, types, the rules of the house, and the wheel in a clean environment
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/house
+
+wheel: setup ## build the wheel, install it into a clean environment without torch, and use it
+	@rm -rf .wheel && mkdir .wheel
+	@$(BIN)/python -m build --wheel --outdir .wheel . > .wheel/build.log || { cat .wheel/build.log; exit 1; }
+	@$(PYTHON) -m venv .wheel/venv
+	@.wheel/venv/bin/python -m pip --disable-pip-version-check --quiet install -c constraints.txt .wheel/*.whl
+	@.wheel/venv/bin/python tests/house/wheel_smoke.py .wheel
+
+clean: ## remove everything that these commands made
+	rm -rf $(VENV) .wheel $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis

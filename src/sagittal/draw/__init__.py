@@ -1,0 +1,1 @@
+"""Pictures: overlays of masks on slices, montages, plots."""

@@ -1,0 +1,38 @@
+"""The light core stays light: no torch, and no heavy import before it is needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+HEAVY = (
+    "torch",
+    "nibabel",
+    "scipy",
+    "skimage",
+    "pyarrow",
+    "matplotlib",
+    "pydicom",
+    "SimpleITK",
+    "ray",
+    "pydantic",
+)
+
+
+def imported_by(code: str) -> set[str]:
+    script = f"{code}\nimport sys\nprint('MODULES', *sorted(m for m in sys.modules if '.' not in m))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.rsplit("MODULES", 1)[1].split())
+
+
+def test_help_imports_nothing_heavy():
+    code = "from sagittal.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+    assert not imported_by(code) & set(HEAVY)
+
+
+def test_import_sagittal_is_free():
+    assert not imported_by("import sagittal") & {*HEAVY, "numpy", "typer"}
+
+
+def test_the_probe_sees_what_is_imported():
+    assert "nibabel" in imported_by("import nibabel")
