@@ -6,6 +6,8 @@ caller's to mend (exit 2); any other exception is our own fault (exit 1).
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class SagittalError(Exception):
     """Root of every error that Sagittal raises on purpose.
@@ -37,6 +39,17 @@ class SagittalError(Exception):
         if self.remedy is not None:
             lines.append(f"  remedy:   {self.remedy}")
         return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy crosses process borders without calling __init__, whose arguments children may change.
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(kind: type[SagittalError], args: tuple[Any, ...], state: dict[str, Any]) -> SagittalError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class InputError(SagittalError):
@@ -89,3 +102,7 @@ class IntegrityError(InputError):
 
 class EndpointError(InputError):
     """A language endpoint could not be reached or answered with something unusable."""
+
+
+class SagittalWarning(UserWarning):
+    """Something was read or computed, but with a reservation that the reader should know."""

@@ -1,0 +1,6 @@
+"""``python -m sagittal``."""
+
+from sagittal.cli import main
+
+if __name__ == "__main__":
+    main()

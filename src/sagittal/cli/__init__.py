@@ -1,0 +1,84 @@
+"""The command line: thin shells around the library, one file a group of commands.
+
+Exit codes: 0 done, 2 bad input, 1 our own fault. Heavy imports stay inside the commands, so that
+``sagittal --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Annotated
+
+import typer
+
+from sagittal.cli import atlas, build, check, describe, doctor, info, paraphrase, rate, simulate
+from sagittal.cli.console import errors
+from sagittal.errors import SagittalError
+
+app = typer.Typer(
+    name="sagittal",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Answers questions about medical images and shows its work.\n\n"
+    "Medical research software, not a medical device.",
+    epilog="Example:  sagittal describe BraTS-GLI-00001-000-seg.nii.gz --labels brats2023",
+)
+for group in (info, describe, simulate, build, check, atlas, rate, paraphrase, doctor):
+    group.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from sagittal import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the trace when Sagittal itself fails.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    sys.excepthook = sys.__excepthook__ if debug else _own_fault
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line with ``arguments`` (those of the process when ``None``), then exit."""
+    warnings.showwarning = _show_warning
+    try:
+        app(args=list(arguments) if arguments is not None else None)
+    except SagittalError as error:
+        errors().print(f"[bold red]Error:[/] {_plain(str(error))}", highlight=False)
+        sys.exit(error.exit_code)
+
+
+def _own_fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    errors().print(
+        f"[bold red]Sagittal failed; this is not your fault.[/]\n  {kind.__name__}: {_plain(str(error))}\n"
+        "  remedy:   run again as `sagittal --debug …` and report the trace",
+        highlight=False,
+    )
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    # Libraries' own deprecations are for developers; what Sagittal warns of is for the user.
+    if not issubclass(category, (DeprecationWarning, PendingDeprecationWarning, ResourceWarning)):
+        errors().print(f"[yellow]Warning:[/] {_plain(str(message))}", highlight=False)
+
+
+def _plain(text: str) -> str:
+    """Text from files and names, so that brackets in it are not taken for markup."""
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,187 @@
+"""``sagittal describe``: what a segmentation says, in numbers and classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sagittal.cli.console import errors, output, print_json
+
+if TYPE_CHECKING:
+    from sagittal.io.labels import LabelTable
+    from sagittal.measure.description import Description, LabelDescription
+    from sagittal.study import Image, Mask
+
+_Scan = Annotated[Path | None, typer.Option(help="Scan on the mask's grid.", show_default=False)]
+# What a reader wants under a tumour's outline, best first.
+_SHOWN = ("t1c", "flair", "t1", "t2")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "describe",
+        epilog="Example:  sagittal describe case-seg.nii.gz --t1 case-t1n.nii.gz --labels gli --atlas aal2",
+    )(describe)
+
+
+def describe(
+    target: Annotated[Path, typer.Argument(help="A segmentation, or the folder of a BraTS-like case.")],
+    t1: _Scan = None,
+    t1c: _Scan = None,
+    t2: _Scan = None,
+    flair: _Scan = None,
+    brain: Annotated[
+        Path | None, typer.Option(help="Brain mask; without it a skull-stripped scan's non-zero voxels.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="brats2015, brats2018, brats2023, gli, wmh, … or a table's file.")
+    ] = None,
+    atlas: Annotated[str | None, typer.Option(help="For regions: an atlas that was added.")] = None,
+    resample: Annotated[bool, typer.Option("--resample", help="Bring scans onto the mask's grid.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for description.json and pictures.")
+    ] = None,
+) -> None:
+    """Volume, shape, spread, diameters, regions and intensities of every label."""
+    from sagittal.io.labels import load_labels
+    from sagittal.io.nifti import read_mask
+    from sagittal.measure.atlas_store import load
+    from sagittal.measure.describe import describe as measure
+
+    table = load_labels(labels) if labels else None
+    scans = {"t1": t1, "t1c": t1c, "t2": t2, "flair": flair}
+    mask, images = _read(target, {k: p for k, p in scans.items() if p}, table, resample=resample)
+    found = measure(
+        mask,
+        images=images,
+        brain=read_mask(brain) if brain else None,
+        atlas=load(atlas) if atlas else None,
+    )
+    if out is not None:
+        _write(out, found, mask, images)
+    if as_json:
+        print_json(found.to_json())
+        return
+    _print(found, out)
+
+
+def _read(
+    target: Path, scans: dict[str, Path], table: LabelTable | None, *, resample: bool
+) -> tuple[Mask, list[Image]]:
+    from sagittal.errors import InputError
+    from sagittal.io.layouts import case_from_files, find_cases, load_case
+    from sagittal.io.nifti import read_mask
+
+    if not target.is_dir():
+        if not scans:
+            return read_mask(target, table), []
+        case = case_from_files({**scans, "seg": target})
+    else:
+        cases = find_cases(target, "brats", kinds=None)
+        if scans or len(cases) != 1 or cases[0].mask is None:
+            raise InputError(
+                "Describe one case: a segmentation's file with its scans, or the folder of one case.",
+                expected="one case with a segmentation",
+                got=f"{len(cases)} case(s) in {target}" + (" and scans besides" if scans else ""),
+            )
+        case = cases[0]
+    study = load_case(case, table, resample=resample)
+    return study.masks[0], list(study.images)
+
+
+# -- pictures and files ------------------------------------------------------------------------
+
+
+def _write(out: Path, found: Description, mask: Mask, images: list[Image]) -> None:
+    from sagittal.answer import Line
+    from sagittal.draw.montage import draw_diameters, draw_montage
+    from sagittal.files import write_json
+
+    write_json(out / "description.json", found.to_json())
+    if not mask.geometry.spacing_known:
+        return
+    shown = _shown(mask, images)
+    draw_montage(shown, mask, out / "overlay.png", title=mask.name)
+    for name, label in found.labels.items():
+        if label.diameters is None:
+            continue
+        lines = [
+            Line("longest", shown[0].name, *label.diameters.longest_ends),
+            Line("perpendicular", shown[0].name, *label.diameters.perpendicular_ends),
+        ]
+        draw_diameters(shown[0], mask.of(name), lines, out / f"diameters_{_safe(name)}.png")
+
+
+def _shown(mask: Mask, images: list[Image]) -> list[Image]:
+    """Up to two scans to draw on, the most telling first; an empty one when none was given."""
+    import numpy as np
+
+    from sagittal.study import Image
+
+    grey = [i for i in images if i.channels == 1]
+    grey.sort(key=lambda i: _SHOWN.index(i.kind) if i.kind in _SHOWN else len(_SHOWN))
+    return grey[:2] or [Image(np.zeros(mask.shape, np.uint8), mask.geometry, name="no scan was given")]
+
+
+def _safe(name: str) -> str:
+    """A label's name as part of a file's name."""
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+
+
+# -- words ---------------------------------------------------------------------------------------
+
+
+def _print(found: Description, out: Path | None) -> None:
+    from rich.table import Table
+
+    from sagittal.answer import RESEARCH_USE_ONLY
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("label", "volume", "of brain", "pieces", "shape", "longest × perpendicular", "regions"):
+        table.add_column(heading, overflow="fold")
+    for label in found.labels.values():
+        table.add_row(*_row(label))
+    output().print(table)
+    if found.brain_ml is not None:
+        output().print(f"brain {found.brain_ml:.0f} mL ({found.brain_source})", markup=False)
+    else:
+        output().print(f"brain volume unknown: {found.brain_undefined}", markup=False)
+    for warning in found.warnings:
+        errors().print(f"Warning: {warning}", markup=False)
+    if out is not None:
+        output().print(f"written: {out / 'description.json'} and pictures", markup=False)
+    output().print(RESEARCH_USE_ONLY, style="dim")
+
+
+def _row(label: LabelDescription) -> tuple[str, ...]:
+    from rich.markup import escape
+
+    if label.voxels == 0:
+        return (escape(label.name), "not present", "", "", "", "", "")
+    unknown = "–"
+    pieces = f"{label.components}, {label.spread_class}"
+    diameters = unknown
+    if label.diameters is not None:
+        d = label.diameters
+        diameters = f"{d.longest_mm:.1f} × {d.perpendicular_mm:.1f} mm ({d.plane}, slice {d.slice})"
+    return (
+        escape(label.name),
+        unknown if label.volume_ml is None else f"{label.volume_ml:.2f} mL",
+        unknown if label.brain_percent is None else f"{label.brain_percent:.2f} % ({label.volume_class})",
+        pieces,
+        label.shape_class or unknown,
+        diameters,
+        unknown if label.regions is None else _regions(label),
+    )
+
+
+def _regions(label: LabelDescription) -> str:
+    if not label.regions:
+        return "outside every region"
+    return ", ".join(
+        f"{name} {share:.0%}" for name, share in sorted(label.regions.items(), key=lambda r: -r[1])
+    )

@@ -1,0 +1,75 @@
+"""``sagittal rate``: sheets on which a reader marks answers or questions, and their score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sagittal.cli.console import output, print_json
+
+group = typer.Typer(no_args_is_help=True, help="Have a reader mark answers or questions, blinded.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of commands."""
+    app.add_typer(group, name="rate")
+
+
+@group.command(
+    "export",
+    epilog="Example:  sagittal rate export vqa/ --answers mpllm=a.jsonl --answers m3d=b.jsonl "
+    "--sheet sheet.csv --key key.json",
+)
+def export(
+    folder: Annotated[Path, typer.Argument(help="What `sagittal build` wrote.")],
+    sheet: Annotated[Path, typer.Option(help="CSV file for the reader.")],
+    key: Annotated[Path, typer.Option(help="JSON file that the reader must not see.")],
+    answers: Annotated[
+        list[str] | None, typer.Option(help="MODEL=FILE of answers; without any, the questions are rated.")
+    ] = None,
+    studies: Annotated[int, typer.Option(min=1, help="Studies to draw when questions are rated.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Decides order and codes.")] = 0,
+) -> None:
+    """Write a blinded, shuffled sheet: 1 for sufficient (valid), 0 for lacking (invalid)."""
+    from sagittal.builders.rating_sheet import export_answers, export_questions
+
+    if answers:
+        rows = export_answers(folder, _named(answers, "MODEL"), sheet, key, seed=seed)
+    else:
+        rows = export_questions(folder, sheet, key, studies=studies, seed=seed)
+    output().print(f"{rows} rows to rate in {sheet}; keep {key} from the reader", markup=False)
+
+
+@group.command(
+    "score",
+    epilog="Example:  sagittal rate score --key key.json --sheet ann=sheet1.csv --sheet ben=sheet2.csv",
+)
+def score(
+    key: Annotated[Path, typer.Option(help="The key that was written with the sheet.")],
+    sheet: Annotated[list[str], typer.Option(help="READER=FILE, filled; one or two.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score filled sheets: rates with intervals, paired tests, agreement of two readers."""
+    from sagittal.builders.rating import score_sheets, to_markdown
+
+    scores = score_sheets(_named(sheet, "READER"), key)
+    if as_json:
+        print_json(scores)
+    else:
+        output().print(to_markdown(scores), markup=False)
+
+
+def _named(pairs: list[str], what: str) -> dict[str, Path]:
+    from sagittal.errors import ConfigError
+
+    named: dict[str, Path] = {}
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not (name and equals and path) or name in named:
+            raise ConfigError(
+                "A name and a file belong together.", expected=f"{what}=FILE, each once", got=pair
+            )
+        named[name] = Path(path)
+    return named

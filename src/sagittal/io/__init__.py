@@ -1,0 +1,1 @@
+"""Files in, nouns out: NIfTI, DICOM, pictures and data-set folders to and from studies."""
