@@ -74,11 +74,16 @@ class Geometry:
         return float(abs(np.linalg.det(self.affine[:3, :3])))
 
     @cached_property
+    def _towards(self) -> NDArray[np.float64]:
+        """(3, 2) for each array axis: the world axis it runs along most nearly, and its sign."""
+        from nibabel.orientations import io_orientation
+
+        return io_orientation(self.affine)  # type: ignore[no-any-return]
+
+    @cached_property
     def orientation(self) -> str:
         """Where each array axis points, nearest anatomical direction: ``RAS``, ``LPS``, …"""
-        from nibabel.orientations import aff2axcodes
-
-        return "".join(aff2axcodes(self.affine))
+        return "".join(_DIRECTIONS[int(axis)][int(sign > 0)] for axis, sign in self._towards)
 
     @property
     def is_2d(self) -> bool:
@@ -111,9 +116,7 @@ class Geometry:
         Returns:
             ``(array axis, +1 or -1)``; +1 when the index grows towards right, front or head.
         """
-        from nibabel.orientations import io_orientation
-
-        for axis, (towards, sign) in enumerate(io_orientation(self.affine)):
+        for axis, (towards, sign) in enumerate(self._towards):
             if int(towards) == world_axis:
                 return axis, int(sign)
         raise AssertionError("an invertible affine reaches every world axis")
@@ -191,14 +194,14 @@ class Geometry:
         Raises:
             GeometryError: ``codes`` does not name three different anatomical axes.
         """
-        from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
+        from nibabel.orientations import axcodes2ornt, ornt_transform
 
         wanted = codes.upper()
         if len(wanted) != 3 or {_AXIS_OF.get(c) for c in wanted} != {0, 1, 2}:
             raise GeometryError(
                 "An orientation names one of R/L, A/P and S/I each.", expected="RAS", got=codes
             )
-        transform = ornt_transform(io_orientation(self.affine), axcodes2ornt(tuple(wanted)))
+        transform = ornt_transform(self._towards, axcodes2ornt(tuple(wanted)))
         order = [0, 0, 0]
         for old, new in enumerate(transform[:, 0].astype(int)):
             order[new] = old
@@ -258,6 +261,7 @@ class Geometry:
         return hash((self.shape, self.affine.tobytes()))
 
 
+_DIRECTIONS = ("LR", "PA", "IS")
 _AXIS_OF = {"R": 0, "L": 0, "A": 1, "P": 1, "S": 2, "I": 2}
 
 

@@ -56,12 +56,9 @@ def image_of(data: np.ndarray, affine: np.ndarray | None = None, **kwargs) -> Im
     return Image(data, Geometry(data.shape[:3], np.eye(4) if affine is None else affine), **kwargs)
 
 
-def centres(shape, spacing) -> list[np.ndarray]:
+def centres(shape, spacing) -> tuple[np.ndarray, ...]:
     """Open grid of voxel centres in mm about the grid's middle."""
-    return list(np.ogrid[tuple(slice(n) for n in shape)]) and [
-        ((np.arange(n) - (n - 1) / 2) * s).reshape([-1 if a == b else 1 for b in range(3)])
-        for a, (n, s) in enumerate(zip(shape, spacing, strict=True))
-    ]
+    return np.ix_(*[(np.arange(n) - (n - 1) / 2) * s for n, s in zip(shape, spacing, strict=True)])
 
 
 def ellipsoid(radii, spacing=(1.0, 1.0, 1.0), margin=2) -> np.ndarray:

@@ -133,7 +133,8 @@ def test_tables_agree_on_structures_that_they_share():
 @pytest.mark.parametrize("text", [
     "- a\n- b\n", "regions: [A]\n", "regions: {1: [A]}\n", "regions: {x: A}\n", "regions: {x: [1]}\n",
     "regions: {x: [A], y: [A]}\n", "regions: {x: [A]}\nunmapped: [A]\n", "regions: {x: [A]}\nmore: 1\n",
-    "regions: {x: [A", "a: &a [A]\nregions: {x: *a}\n", "", "regions: " + "[" * 400, "regions: " + "[" * 100_000,
+    "regions: {x: [A", "a: &a [A]\nregions: {x: *a}\n", "", "regions: " + "[" * 400,
+    "regions: " + "[" * 100_000,
 ])  # fmt: skip
 def test_damaged_tables_are_refused(text):
     with pytest.raises(LabelError):

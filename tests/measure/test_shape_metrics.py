@@ -185,21 +185,17 @@ def test_shapes_are_the_same_in_all_48_orientations(grid):
         np.testing.assert_allclose(row, reference, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize(("small", "from_core"), [(43, True), (42, True), (44, False)])
-def test_the_core_speaks_for_the_label_from_seventy_percent(small, from_core):
-    # 100 voxels in the core; a share of exactly 0.7 needs 300 : 700, so scale: 98 + 42 = 140.
+@pytest.mark.parametrize(("satellite", "from_core"), [(41, True), (42, True), (43, False)])
+def test_the_core_speaks_for_the_label_from_seventy_percent_on(satellite, from_core):
     inside = np.zeros((60, 12, 12), bool)
-    inside[1:15, 1:8, 1] = True
-    flat = np.zeros(small, bool) | True
-    inside[20 : 20 + small, 5, 5] = flat[: 60 - 20]
-    core = 98
-    if small > 40:
-        inside[20 : 20 + small - 40, 6, 5] = True
+    inside[1:15, 1:8, 1] = True  # 98 voxels; 98 / (98 + 42) is 0.7
+    inside[17 : 17 + satellite // 2, 5:7, 5] = True
+    inside[17 + satellite // 2, 5, 5] = bool(satellite % 2)
     components, shapes = shapes_of(inside)
-    assert sorted(components.voxels.tolist()) == sorted([core, small])
-    assert aggregate(shapes, components).from_core == (core / (core + small) >= 0.7)
-    if small == 42:
-        assert components.core_share == 0.7 and aggregate(shapes, components).from_core
+    assert sorted(components.voxels.tolist()) == [satellite, 98]
+    assert aggregate(shapes, components).from_core == from_core
+    expected = shapes.values["solidity"][components.core] if from_core else shapes.values["solidity"].mean()
+    assert aggregate(shapes, components).values["solidity"] == pytest.approx(expected)
 
 
 def test_the_mean_leaves_out_components_without_a_value_and_says_so():

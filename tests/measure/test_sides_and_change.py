@@ -9,7 +9,8 @@ import pytest
 from solids import ORIENTATIONS, affine_of, ellipsoid, mask_of, stored_as
 
 from sagittal.answer import Measurement
-from sagittal.errors import GeometryError, InputError
+from sagittal.errors import ConfigError, GeometryError, InputError
+from sagittal.io.nifti import read_image
 from sagittal.measure.asymmetry import asymmetry_index, brain_plane, sidedness, template_plane
 from sagittal.measure.block import block_of
 from sagittal.measure.change import change, lesion_change
@@ -50,6 +51,23 @@ def test_midline_needs_most_voxels_near_the_plane_and_both_sides():
     assert side_of(bar(-12, -5, 4, 5, 12)).side == "midline"
     centre = side_of(bar(0))
     assert (centre.left_share, centre.right_share, centre.near_share) == (0.5, 0.5, 1)
+
+
+def test_template_spaces_have_their_planes():
+    assert template_plane().x_mm == 0
+    inside = bar(-10)
+    moved = affine_of((1, 1, 1), (-20 - 119, -10, -10))
+    assert side_of(inside, moved, template_plane("SRI24")).side == "left"
+    assert side_of(bar(10), moved, template_plane("SRI24")).side == "right"
+    with pytest.raises(ConfigError):
+        template_plane("native")
+
+
+@pytest.mark.shared_data
+def test_the_sri24_plane_halves_the_real_atlas(shared_data):
+    image = read_image(shared_data / "sri24_lpba40" / "spgr.nii.gz")
+    plane = brain_plane(mask_of(image.data > 0, image.geometry.affine))
+    assert plane.x_mm == pytest.approx(template_plane("SRI24").x_mm, abs=0.5)
 
 
 def test_the_plane_of_a_brain_is_its_centre_of_mass():

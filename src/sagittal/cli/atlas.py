@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sagittal.cli.console import output, print_json
+
+if TYPE_CHECKING:
+    from sagittal.measure.atlas_store import AtlasEntry
+
+# Enough to see whose licence it is; some run to hundreds of lines.
+_LICENCE_LINES = 20
 
 group = typer.Typer(no_args_is_help=True, help="Add, list and remove atlases.")
 
@@ -42,7 +48,16 @@ def add(
     else:
         entry = fetch(name) if source is None else store(name, source, table=table, space=space)
         output().print(f"Added {entry.name}: {entry.title} ({entry.space} space).", markup=False)
-    output().print(f"Its licence: {entry.licence}", markup=False, style="dim")
+    _print_licence(entry)
+
+
+def _print_licence(entry: AtlasEntry) -> None:
+    lines = [line for line in entry.licence.splitlines() if line.strip()]
+    output().print("Its licence:", "\n".join(lines[:_LICENCE_LINES]), markup=False, style="dim", sep="\n")
+    if len(lines) > _LICENCE_LINES:
+        output().print(
+            f"… whole in {entry.folder / 'LICENCE.txt'}", markup=False, style="dim", soft_wrap=True
+        )
 
 
 @group.command("list", epilog="Example:  sagittal atlas list")

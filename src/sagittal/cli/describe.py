@@ -136,15 +136,16 @@ def _safe(name: str) -> str:
 
 
 def _print(found: Description, out: Path | None) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from sagittal.answer import RESEARCH_USE_ONLY
 
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("label", "volume", "of brain", "pieces", "shape", "longest × perpendicular", "regions"):
-        table.add_column(heading, overflow="fold")
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
     for label in found.labels.values():
-        table.add_row(*_row(label))
+        table.add_row(escape(label.name), escape("\n".join(_lines(label))))
     output().print(table)
     if found.brain_ml is not None:
         output().print(f"brain {found.brain_ml:.0f} mL ({found.brain_source})", markup=False)
@@ -157,31 +158,25 @@ def _print(found: Description, out: Path | None) -> None:
     output().print(RESEARCH_USE_ONLY, style="dim")
 
 
-def _row(label: LabelDescription) -> tuple[str, ...]:
-    from rich.markup import escape
-
+def _lines(label: LabelDescription) -> list[str]:
+    """What a reader wants to know of a label, a line each; what is undefined says why in the JSON."""
     if label.voxels == 0:
-        return (escape(label.name), "not present", "", "", "", "", "")
-    unknown = "–"
-    pieces = f"{label.components}, {label.spread_class}"
-    diameters = unknown
+        return ["not present"]
+    size = f"{label.voxels} voxels" if label.volume_ml is None else f"{label.volume_ml:.2f} mL"
+    if label.brain_percent is not None:
+        size += f", {label.brain_percent:.2f} % of the brain ({label.volume_class})"
+    pieces = f"{label.components} piece" + ("s" if label.components != 1 else "")
+    lines = [size, f"{label.shape_class or 'shape undefined'}, {label.spread_class} ({pieces})"]
     if label.diameters is not None:
         d = label.diameters
-        diameters = f"{d.longest_mm:.1f} × {d.perpendicular_mm:.1f} mm ({d.plane}, slice {d.slice})"
-    return (
-        escape(label.name),
-        unknown if label.volume_ml is None else f"{label.volume_ml:.2f} mL",
-        unknown if label.brain_percent is None else f"{label.brain_percent:.2f} % ({label.volume_class})",
-        pieces,
-        label.shape_class or unknown,
-        diameters,
-        unknown if label.regions is None else _regions(label),
-    )
+        lines.append(f"{d.longest_mm:.1f} × {d.perpendicular_mm:.1f} mm ({d.plane}, slice {d.slice})")
+    if label.regions is not None:
+        lines.append(_regions(label.regions))
+    return lines
 
 
-def _regions(label: LabelDescription) -> str:
-    if not label.regions:
-        return "outside every region"
-    return ", ".join(
-        f"{name} {share:.0%}" for name, share in sorted(label.regions.items(), key=lambda r: -r[1])
-    )
+def _regions(shares: dict[str, float]) -> str:
+    if not shares:
+        return "outside every region of the atlas"
+    ranked = sorted(shares.items(), key=lambda share: -share[1])
+    return ", ".join(f"{name} {share:.0%}" if share >= 0.01 else f"{name} <1%" for name, share in ranked)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from sagittal.errors import ConfigError
 from sagittal.measure.block import Block, block_of
 from sagittal.study import Mask
 
@@ -44,9 +45,25 @@ class Sidedness:
     plane: MidsagittalPlane
 
 
-def template_plane() -> MidsagittalPlane:
-    """The midsagittal plane of an image in MNI152 space: x = 0."""
-    return MidsagittalPlane(0.0, "x = 0 of the template space")
+#: Where the midsagittal plane of a template space lies. SRI24 counts x from the grid's right edge; its
+#: plane is the middle between LPBA40's left and right structures, which is its T1's centre of mass, too.
+TEMPLATE_X_MM = {"MNI152": 0.0, "SRI24": -119.0}
+
+
+def template_plane(space: str = "MNI152") -> MidsagittalPlane:
+    """The midsagittal plane of an image in a template space.
+
+    Raises:
+        ConfigError: the space is not one of :data:`TEMPLATE_X_MM`.
+    """
+    if space not in TEMPLATE_X_MM:
+        raise ConfigError(
+            "The midsagittal plane of this space is not known.",
+            expected=", ".join(TEMPLATE_X_MM),
+            got=space,
+            remedy="take the plane from a brain mask instead",
+        )
+    return MidsagittalPlane(TEMPLATE_X_MM[space], f"x = {TEMPLATE_X_MM[space]:g} mm of {space} space")
 
 
 def brain_plane(brain: Mask) -> MidsagittalPlane:
