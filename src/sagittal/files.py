@@ -34,6 +34,7 @@ def storage_errors(path: Path) -> Iterator[None]:
 def _explain(error: OSError, path: Path) -> StorageError:
     remedies = {
         errno.ENOSPC: ("No space is left on the device.", "free some space, or name another folder"),
+        errno.EFBIG: ("The file is larger than this system lets it be.", "raise the limit, or write less"),
         errno.EDQUOT: ("The disk quota is used up.", "free some space, or name another folder"),
         errno.EACCES: ("Permission was refused.", "check who owns it and its permissions"),
         errno.EPERM: ("Permission was refused.", "check who owns it and its permissions"),

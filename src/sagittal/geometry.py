@@ -78,7 +78,7 @@ class Geometry:
         """(3, 2) for each array axis: the world axis it runs along most nearly, and its sign."""
         from nibabel.orientations import io_orientation
 
-        return io_orientation(self.affine)  # type: ignore[no-any-return]
+        return io_orientation(self.affine)
 
     @cached_property
     def orientation(self) -> str:

@@ -161,7 +161,7 @@ class Mask(_OnGrid):
     def values(self) -> list[int]:
         """Label values that are present, 0 left out, ascending."""
         if self.data.size and int(self.data.min()) >= 0 and int(self.data.max()) < 1 << 16:
-            present = np.flatnonzero(np.bincount(self.data.ravel().astype(np.uint16, copy=False)))
+            present = np.flatnonzero(np.bincount(self.data.ravel(order="K").astype(np.uint16, copy=False)))
         else:
             present = np.unique(self.data)
         return [int(v) for v in present if v != 0]

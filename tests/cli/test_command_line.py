@@ -191,6 +191,23 @@ def test_an_empty_mask_is_described_not_refused(capsys, tmp_path):
     assert code == 0 and label["voxels"] == 0 and label["spread_class"] == "N/A"
 
 
+def test_a_disk_that_takes_no_more_is_exit_code_2_and_leaves_no_half_file(case, tmp_path):
+    """The system's own limit on a file's size stands in for a full disk: both fail amid a write."""
+    out = tmp_path / "out"
+    script = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "from sagittal.cli import main; main(sys.argv[1:])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "describe", case, "--labels", "gli", "--out", out],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (
+        done.returncode == 2 and "larger than this system" in done.stderr and "Traceback" not in done.stderr
+    )
+    assert all(p.suffix == ".json" for p in out.iterdir()), "the picture did not fit, the JSON did"
+
+
 def test_names_with_brackets_are_not_markup(capsys, tmp_path):
     code, _, err = call(capsys, "describe", tmp_path / "[red]x[/].nii.gz")
     assert code == 2 and "[red]x[/]" in err.replace("\n", "")

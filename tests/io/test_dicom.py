@@ -295,6 +295,14 @@ def test_colour_and_palette(tmp_path: Path) -> None:
         tmp_path, rgb, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0, **tags
     )
     assert image.kind == "photo" and np.array_equal(image.data[:, :, 0], rgb.swapaxes(0, 1))
+    # Four colours of 16 bits, red and green and blue tables apart.
+    colours = np.array([[0, 0, 0], [255, 0, 9], [1, 255, 8], [200, 100, 7]], np.uint16) * 257
+    names = ("Red", "Green", "Blue")
+    tables = {f"{n}PaletteColorLookupTableData": colours[:, k].tobytes() for k, n in enumerate(names)}
+    tables |= {f"{n}PaletteColorLookupTableDescriptor": [4, 0, 16] for n in names}
+    indices = np.array([[0, 1, 2, 3]] * 3, np.uint8)
+    image = one(tmp_path, indices, PhotometricInterpretation="PALETTE COLOR", **tables, **tags)
+    assert np.array_equal(image.data[:, 0, 0], colours // 257)
 
 
 # -- films ---------------------------------------------------------------------------------------

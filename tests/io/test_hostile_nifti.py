@@ -44,6 +44,14 @@ def singular() -> bytes:
     return patched(280, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, code="<f4")
 
 
+def qform_only(at: int, *values: float) -> bytes:
+    image = nib.Nifti1Image(np.zeros((3, 4, 5), np.int16), None)
+    image.header.set_qform(np.diag([-1.0, -1, 2, 1]), 1)
+    image.header["sform_code"] = 0
+    blob = nib.Nifti1Image(image.dataobj, None, image.header).to_bytes()
+    return patched(at, *values, code="<f4", blob=blob)
+
+
 BAD: dict[str, tuple[bytes, type[InputError], str]] = {
     "zero.nii": (b"", FileFormatError, "empty"),
     "zero.nii.gz": (b"", FileFormatError, "empty"),
@@ -97,6 +105,9 @@ BAD: dict[str, tuple[bytes, type[InputError], str]] = {
     "affine-nan.nii": (patched(280, np.nan, code="<f4"), GeometryError, "NaN"),
     "affine-inf.nii": (patched(284, np.inf, code="<f4"), GeometryError, "NaN or infinity"),
     "missing.nii": (patched(252, 0, 0), GeometryError, "does not say where"),
+    "qfac.nii": (qform_only(76, 7), GeometryError, "not a rotation"),
+    "pixdim.nii": (qform_only(80, -1), GeometryError, "not a rotation"),
+    "quaternion.nii": (qform_only(256, 1, 1, 1), GeometryError, "not a rotation"),
     "mgh.mgz": (gzip.compress(b"\0\0\0\2" + bytes(300)), FileFormatError, "not an MGH"),
     "short.mgh": (b"\0\0\0\1", FileFormatError, "too short"),
     "big.mgh": (

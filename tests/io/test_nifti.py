@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from sagittal.errors import FileFormatError, GeometryError, LabelError, SagittalWarning
 from sagittal.geometry import Geometry
 from sagittal.io.labels import load_labels
-from sagittal.io.nifti import labels_path, read_image, read_mask, write_image, write_mask
+from sagittal.io.mask_values import labels_path
+from sagittal.io.nifti import read_image, read_mask, write_image, write_mask
 from sagittal.study import Image, Mask
 
 OBLIQUE = np.array([[0.0, 0.3, 3.9, -20], [-1.1, 0.1, 0.2, 30], [0.05, 0.9, -0.7, 40], [0, 0, 0, 1]])

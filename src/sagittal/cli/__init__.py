@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 bad input, 1 our own fault. Heavy imports stay inside the 
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from collections.abc import Sequence
@@ -56,6 +57,9 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line with ``arguments`` (those of the process when ``None``), then exit."""
     warnings.showwarning = _show_warning
+    for name in ("tifffile", "PIL", "pydicom", "nibabel"):
+        # What is wrong with a file is said once, in our words.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         app(args=list(arguments) if arguments is not None else None)
     except SagittalError as error:

@@ -37,7 +37,7 @@ def print_json(value: Any) -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
+def progress(what: str) -> Iterator[Callable[..., None]]:
     """A progress bar on a terminal, silence in a pipe. Yields ``report(done, total, what)``."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -45,7 +45,7 @@ def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
     with Progress(*columns, console=errors(), disable=not errors().is_terminal, transient=True) as bar:
         task = bar.add_task(what, total=None)
 
-        def report(done: int, total: int, name: str) -> None:
+        def report(done: int, total: int, name: str = "") -> None:
             bar.update(task, completed=done, total=total, description=f"{what} {name}")
 
         yield report

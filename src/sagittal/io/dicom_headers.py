@@ -1,7 +1,7 @@
 """One DICOM file → what is needed to place, sort and decode each of its frames.
 
-Only the tags in :data:`TAGS` are read. The patient's name, birth date and address are not among them and
-never enter memory; PatientID is, because splits go by patient.
+Only the tags in :data:`TAGS` are asked for. The patient's name, birth date and address are not among them
+and are never kept; PatientID is, because splits go by patient.
 """
 
 from __future__ import annotations

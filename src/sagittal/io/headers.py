@@ -120,17 +120,19 @@ def _scaling(header: Any, path: Path) -> tuple[float, float]:
 
 
 def _nifti_affine(header: Any, path: Path) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
+    from nibabel.spatialimages import HeaderDataError
+
     sform = header.get_sform().astype(np.float64) if int(header["sform_code"]) > 0 else None
     if int(header["qform_code"]) <= 0:
         return sform, ()
     try:
         qform = header.get_qform().astype(np.float64)
-    except (ValueError, np.linalg.LinAlgError) as error:
+    except (ValueError, HeaderDataError) as error:
         if sform is not None:
             return sform, (f"{path.name}: its qform is not a rotation; the sform is used.",)
         raise GeometryError(
             f"{path.name} has a qform that is not a rotation, and no sform.",
-            got=[float(header[f"quatern_{k}"]) for k in "bcd"],
+            got=f"{error} ({[float(header[f'quatern_{k}']) for k in 'bcd']})",
             remedy="write the file again with a valid sform",
         ) from error
     if sform is None:

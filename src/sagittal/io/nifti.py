@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import warnings
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,47 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sagittal.errors import FileFormatError, GeometryError, LabelError, SagittalWarning
-from sagittal.files import atomic_path, storage_errors, write_json
+from sagittal.errors import FileFormatError, GeometryError, SagittalWarning
+from sagittal.files import atomic_path
 from sagittal.geometry import Geometry, Triple
 from sagittal.io.headers import geometry_of, read_mgh_header, read_nifti_header
-from sagittal.io.labels import MAX_VALUE, LabelTable, load_labels
-from sagittal.io.volume_file import check_claims, opened, read_voxels
+from sagittal.io.labels import LabelTable
+from sagittal.io.mask_values import require_finite, table_beside, to_labels, with_names, write_table_beside
+from sagittal.io.volume_file import SUFFIXES, check_claims, opened, read_voxels, suffix_of
 from sagittal.study import Image, Mask
-
-#: Endings of files that this module reads, longest first.
-SUFFIXES = (".nii.gz", ".nii", ".mgz", ".mgh")
-# An unnamed mask with more values than this is an image.
-_MAX_UNNAMED = 2000
-
-
-def suffix_of(path: Path) -> str | None:
-    """The ending among :data:`SUFFIXES` that a file's name has, or ``None``."""
-    lower = path.name.lower()
-    return next((suffix for suffix in SUFFIXES if lower.endswith(suffix)), None)
-
-
-def labels_path(path: str | Path) -> Path:
-    """Where the label table of a mask file lies: ``NAME.labels.json`` beside ``NAME.nii.gz``."""
-    path = Path(path)
-    suffix = suffix_of(path) or path.suffix
-    return path.with_name(path.name[: len(path.name) - len(suffix)] + ".labels.json")
-
-
-def table_beside(path: Path) -> LabelTable | None:
-    """The label table beside a mask file, when there is one."""
-    beside = labels_path(path)
-    with storage_errors(beside):
-        there = beside.is_file()
-    return load_labels(beside) if there else None
-
-
-def write_table_beside(path: Path, mask: Mask) -> None:
-    """Write a mask's names beside its file; for a mask without names, remove a stale table."""
-    if mask.labels:
-        write_json(labels_path(path), LabelTable.from_names(mask.labels).to_json())
-    else:
-        labels_path(path).unlink(missing_ok=True)
 
 
 def read_image(
@@ -118,51 +84,6 @@ def read_mask(
     return with_names(mask, labels or table_beside(path))
 
 
-def with_names(mask: Mask, table: LabelTable | None) -> Mask:
-    """The same mask with the names of a table; without one, its present values become ``label_1``, ….
-
-    Raises:
-        LabelError: a value that the table does not name, or so many unnamed ones that this is an image.
-    """
-    if table is not None:
-        named = replace(mask, labels=table.names)
-        named.check_labels()
-        return named
-    values = mask.values()
-    if len(values) > _MAX_UNNAMED:
-        raise LabelError(
-            f"{mask.name} looks like an image, not like a mask.",
-            expected=f"at most {_MAX_UNNAMED} different values",
-            got=f"{len(values)} values up to {values[-1]}",
-            remedy="give the mask's file; or, for a rich label map, name its table with --labels",
-        )
-    return replace(mask, labels={v: f"label_{v}" for v in values})
-
-
-def to_labels(data: NDArray[Any], what: str) -> NDArray[Any]:
-    """Numbers → the narrowest unsigned integers that hold them, exactly.
-
-    Raises:
-        LabelError: not whole, negative, or too large.
-    """
-    if data.dtype.kind == "f":
-        broken = data != np.rint(data)
-        if broken.any():
-            raise LabelError(
-                f"{what} holds numbers that are not whole, so it is not a label map.",
-                got=f"{int(broken.sum())} voxels, such as {float(data[broken][0]):g}",
-                remedy="was it resampled with interpolation? use nearest neighbour, or threshold it",
-            )
-    low, high = float(data.min()), float(data.max())
-    if low < 0 or high > MAX_VALUE:
-        raise LabelError(
-            f"{what} holds values that no label can have.",
-            expected=f"0 to {MAX_VALUE}",
-            got=f"{low:g} to {high:g}",
-        )
-    return data.astype(np.min_scalar_type(int(high)), copy=False)
-
-
 def _read(path: Path, allow_missing_affine: bool) -> tuple[NDArray[Any], Geometry]:
     suffix = suffix_of(path)
     if suffix is None:
@@ -208,24 +129,6 @@ def _scaled(data: NDArray[Any], slope: float, intercept: float) -> NDArray[Any]:
     return scaled
 
 
-def require_finite(data: NDArray[Any], path: Path) -> None:
-    """Refuse NaN and infinity.
-
-    Raises:
-        FileFormatError: with how many there are.
-    """
-    if data.dtype.kind != "f":
-        return
-    broken = data.size - int(np.isfinite(data).sum())
-    if broken:
-        raise FileFormatError(
-            f"{path.name} holds voxels that are not numbers.",
-            expected="finite numbers",
-            got=f"{broken} of {data.size} voxels are NaN or infinite",
-            remedy="replace them at the source; nothing is guessed here",
-        )
-
-
 # -- writing -------------------------------------------------------------------------------------
 
 
@@ -251,7 +154,7 @@ def write_image(path: str | Path, image: Image) -> None:
 
 
 def write_mask(path: str | Path, mask: Mask) -> None:
-    """Write a mask as NIfTI-1 on its own grid, and its label table beside it (:func:`labels_path`).
+    """Write a mask as NIfTI-1 on its own grid, and the table of its labels beside it (``NAME.labels.json``).
 
     Args:
         path: ``.nii`` or ``.nii.gz``. Voxels are 8-bit where the values fit, else 16- or 32-bit.

@@ -20,6 +20,7 @@ from sagittal.io.kinds import recognise_kind
 from sagittal.io.labels import LabelTable
 from sagittal.io.layouts import brats
 from sagittal.io.layouts.case import load_case
+from sagittal.io.volume_file import SUFFIXES, suffix_of
 from sagittal.study import KINDS, Image, Mask, Study
 
 Found = tuple[list[Image], list[Mask], list[str]]
@@ -87,7 +88,7 @@ def _kind_and_path(given: str | Path) -> tuple[str | None, Path]:
 
 def _stem(path: Path) -> str:
     name = path.resolve().name
-    suffix = nifti.suffix_of(path) or path.suffix
+    suffix = suffix_of(path) or path.suffix
     return name[: len(name) - len(suffix)] if suffix and not path.is_dir() else name
 
 
@@ -98,7 +99,7 @@ def _open_file(
     spacing: float | Sequence[float] | None,
     allow_missing_affine: bool,
 ) -> Found:
-    if nifti.suffix_of(path):
+    if suffix_of(path):
         if kind == "seg":
             return [], [nifti.read_mask(path, labels, allow_missing_affine=allow_missing_affine)], []
         kind = kind or recognise_kind(path)
@@ -111,7 +112,7 @@ def _open_file(
         return _read_dicom([path], path, kind)
     raise FileFormatError(
         f"{path.name} is not a file that is read.",
-        expected=f"{', '.join((*nifti.SUFFIXES, *raster.SUFFIXES))}, or DICOM",
+        expected=f"{', '.join((*SUFFIXES, *raster.SUFFIXES))}, or DICOM",
         got=path,
         remedy="convert it to NIfTI or PNG",
     )

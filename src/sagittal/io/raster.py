@@ -24,7 +24,7 @@ from sagittal.errors import FileFormatError, GeometryError, LabelError, Sagittal
 from sagittal.files import atomic_path, storage_errors
 from sagittal.geometry import Geometry
 from sagittal.io.labels import LabelTable
-from sagittal.io.nifti import require_finite, table_beside, to_labels, with_names, write_table_beside
+from sagittal.io.mask_values import require_finite, table_beside, to_labels, with_names, write_table_beside
 from sagittal.study import Image, Mask
 
 if TYPE_CHECKING:

@@ -69,9 +69,7 @@ def recognise_space(geometry: Geometry) -> Space:
     ]
     for grid in alike:
         if np.abs(upright.affine[:3, 3] - grid.first).max() <= TOLERANCE_MM:
-            return Space(grid.space, f"it lies exactly on {grid.what} ({geometry.describe()})")
+            return Space(grid.space, f"it lies on {grid.what}")
     if alike:
-        return Space(
-            "native", f"it has the size of {alike[0].what}, but lies elsewhere ({geometry.describe()})"
-        )
-    return Space("native", f"no known template has this grid ({geometry.describe()})")
+        return Space("native", f"it has the size of {alike[0].what}, but lies elsewhere")
+    return Space("native", "no known template has its grid")

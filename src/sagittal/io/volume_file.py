@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from sagittal.errors import FileFormatError
 from sagittal.files import storage_errors
 
+#: Endings of volume files, longest first.
+SUFFIXES = (".nii.gz", ".nii", ".mgz", ".mgh")
 #: Largest volume that is read, in bytes of voxels as stored.
 MAX_VOXEL_BYTES = 2 << 30
 # DEFLATE cannot shrink anything further than this.
@@ -61,6 +63,12 @@ class VolumePlan:
         for n in self.shape:
             total *= n
         return total
+
+
+def suffix_of(path: Path) -> str | None:
+    """The ending among :data:`SUFFIXES` that a file's name has, or ``None``."""
+    lower = path.name.lower()
+    return next((suffix for suffix in SUFFIXES if lower.endswith(suffix)), None)
 
 
 @contextmanager

@@ -129,6 +129,16 @@ def load(name: str) -> Atlas:
     )
 
 
+def volume_path(name: str) -> Path:
+    """The file of an installed atlas's label volume, as it was added.
+
+    Raises:
+        StorageError: there is none of this name.
+    """
+    folder = _installed_folder(name)
+    return folder / str(_read_manifest(folder)["config"]["volume"])
+
+
 def remove(name: str) -> None:
     """Delete an installed atlas.
 

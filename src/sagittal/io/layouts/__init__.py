@@ -22,7 +22,9 @@ LAYOUTS = ("brats", "nnunet")
 __all__ = ["LAYOUTS", "CaseFiles", "case_from_files", "find_cases", "load_case"]
 
 
-def find_cases(root: str | Path, layout: str, *, kinds: Sequence[str] | None = brats.KINDS) -> list[CaseFiles]:
+def find_cases(
+    root: str | Path, layout: str, *, kinds: Sequence[str] | None = brats.KINDS
+) -> list[CaseFiles]:
     """The cases of a data set, sorted by name. No pixels are read.
 
     Args:
