@@ -297,3 +297,17 @@ def test_real_files_read_as_nibabel_reads_them(shared_data: Path) -> None:
     folder = shared_data / "brats_deepmedic" / "train" / "brats_2013_pat0005_1"
     mask = read_mask(folder / "OTMultiClass.nii.gz", load_labels("brats2015"))
     assert mask.data.dtype == np.uint8 and set(mask.values()) <= {1, 2, 3, 4} and mask.values()
+
+
+@pytest.mark.parametrize(("off", "accepted"), [(3e-8, True), (9e-6, True), (1.1e-5, False), (0.5, False)])
+def test_a_mask_may_be_off_by_a_scalings_round_off_and_no_more(
+    tmp_path: Path, off: float, accepted: bool
+) -> None:
+    data = np.zeros((4, 4, 4), np.float32)
+    data[1:3] = 1 - off
+    nib.Nifti1Image(data, np.eye(4)).to_filename(tmp_path / "m.nii.gz")
+    if accepted:
+        assert read_mask(tmp_path / "m.nii.gz").data.sum() == 32
+    else:
+        with pytest.raises(LabelError, match="not whole"):
+            read_mask(tmp_path / "m.nii.gz")

@@ -17,6 +17,8 @@ from sagittal.study import Mask
 
 # An unnamed mask with more values than this is an image.
 _MAX_UNNAMED = 2000
+# A header's scaling in single precision gives 0.99999997 for 1; interpolation is off by far more.
+_ROUND_OFF = 1e-5
 
 
 def require_finite(data: NDArray[Any], path: Path) -> None:
@@ -38,19 +40,21 @@ def require_finite(data: NDArray[Any], path: Path) -> None:
 
 
 def to_labels(data: NDArray[Any], what: str) -> NDArray[Any]:
-    """Numbers → the narrowest unsigned integers that hold them, exactly.
+    """Numbers → the narrowest unsigned integers that hold them; floats may be off by a scaling's round-off.
 
     Raises:
         LabelError: not whole, negative, or too large.
     """
     if data.dtype.kind == "f":
-        broken = data != np.rint(data)
+        whole = np.rint(data)
+        broken = np.abs(data - whole) > _ROUND_OFF
         if broken.any():
             raise LabelError(
                 f"{what} holds numbers that are not whole, so it is not a label map.",
                 got=f"{int(broken.sum())} voxels, such as {float(data[broken][0]):g}",
                 remedy="was it resampled with interpolation? use nearest neighbour, or threshold it",
             )
+        data = whole
     low, high = float(data.min()), float(data.max())
     if low < 0 or high > MAX_VALUE:
         raise LabelError(
