@@ -1,0 +1,10 @@
+"""The library that ships: eyes, measures, speech."""
+
+from __future__ import annotations
+
+from sagittal.agent.library import Library
+from sagittal.agent.measuring import MEASURES
+from sagittal.agent.speaking import SPEECH, VISION
+
+#: Every function that a program may call; specialists add theirs with ``Library(STANDARD, …)``.
+STANDARD = Library(VISION, MEASURES, SPEECH)
