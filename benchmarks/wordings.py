@@ -65,9 +65,9 @@ def main() -> None:
         + "; ".join(f"{k.replace('_', ' ')} {v:.2e}" for k, v in least.items())
         + ". Aim: 3,000 for each type in scope, 1,000 for each kind out of scope.",
         "",
-        f"A set of the paper's size ({STUDIES} studies × {len(LABELS)} labels × 6 = {len(questions):,} pairs, "
-        f"seed {SEED}, classes at random): unique questions {unique_q:.2%} (paper 97.7 %, aim ≥ 97 %), "
-        f"unique answers {unique_a:.2%} (paper 94.5 %), pairs that break a rule of the check: {broken}. "
+        f"The paper's size: {STUDIES} studies × {len(LABELS)} labels × 6 = {len(questions):,} pairs, "
+        f"seed {SEED}, classes at random. Unique questions {unique_q:.2%} (paper 97.7 %, aim ≥ 97 %); "
+        f"unique answers {unique_a:.2%} (paper 94.5 %); pairs that break a rule of the check: {broken}. "
         f"{seconds:.1f} s on one core, check included.",
     ]
     write_report(
