@@ -52,7 +52,7 @@ check: setup wheel ## lint, types, the rules of the house, and the wheel in a cl
 
 wheel: setup ## build the wheel, install it into a clean environment without torch, and use it
 	@rm -rf .wheel && mkdir .wheel
-	@$(BIN)/python -m build --wheel --outdir .wheel . > .wheel/build.log || { cat .wheel/build.log; exit 1; }
+	@$(BIN)/python -m build --wheel --outdir .wheel . > .wheel/build.log 2>&1 || { cat .wheel/build.log; exit 1; }
 	@$(PYTHON) -m venv .wheel/venv
 	@.wheel/venv/bin/python -m pip --disable-pip-version-check --quiet install -c constraints.txt .wheel/*.whl
 	@.wheel/venv/bin/python tests/house/wheel_smoke.py .wheel

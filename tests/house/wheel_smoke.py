@@ -21,7 +21,7 @@ def main(folder: Path) -> None:
         [binary, "describe", folder / "ball.nii.gz", "--labels", "binary", "--json"],
         check=True, capture_output=True, text=True, cwd=folder,
     ).stdout  # fmt: skip
-    volume = json.loads(out)["labels"]["label"]["volume_ml"]
+    volume = json.loads(out)["labels"]["object"]["volume_ml"]
     assert abs(volume - 4.2) < 0.1, volume
     probe = "import importlib.util as u; assert u.find_spec('torch') is None"
     subprocess.run([folder / "venv" / "bin" / "python", "-c", probe], check=True, cwd=folder)
