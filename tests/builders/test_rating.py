@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tumour_cases import BuiltSet
 
-from sagittal.builders.rating import bootstrap_mean, cohen_kappa, score_sheets, to_markdown
+from sagittal.builders.rating import score_sheets, to_markdown
 from sagittal.builders.rating_sheet import export_answers, export_questions, read_key, safe_cell
 from sagittal.builders.shards import read_examples
 from sagittal.errors import ConfigError, FileFormatError, InputError
@@ -134,25 +134,6 @@ def test_two_readers_agree_as_by_hand(exported: tuple[Path, Path, list[str]], tm
     chance = 0.5 * 0.625 + 0.5 * 0.375
     assert agreement["cohen_kappa"] == pytest.approx((25 / 40 - chance) / (1 - chance))
     assert "Cohen" in to_markdown(score_sheets(sheets, key))
-
-
-def test_kappa_at_its_ends() -> None:
-    a = np.array([True, False, True, False])
-    assert cohen_kappa(a, a) == 1
-    assert cohen_kappa(a, ~a) == -1
-    assert cohen_kappa(a, np.array([True, True, False, False])) == 0
-    assert cohen_kappa(np.ones(3, bool), np.ones(3, bool)) is None
-
-
-def test_bootstrap_resamples_studies_not_questions() -> None:
-    """Two studies, one all right and one all wrong: a resample is all right, all wrong, or half."""
-    values = np.array([1.0] * 50 + [0.0] * 50)
-    assert bootstrap_mean(values, ["a"] * 50 + ["b"] * 50) == [0.0, 1.0]
-    assert bootstrap_mean(np.ones(6), list("aabbcc")) == [1.0, 1.0]
-    assert bootstrap_mean(values, ["a"] * 100) is None
-    # Studies of unequal size: the mean is over questions.
-    low, high = bootstrap_mean(np.array([1.0, 0.0, 0.0, 0.0]), list("abbb")) or (-1, -1)
-    assert (low, high) == (0.0, 1.0)
 
 
 def test_faults_in_a_filled_sheet_are_named_by_row(

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from sagittal.builders.rating_sheet import Key, read_key, read_sheet
 from sagittal.errors import ConfigError
+from sagittal.score.agreement import cohen_kappa, mcnemar_exact
+from sagittal.score.intervals import bootstrap_mean, wilson
 
 RATING_SCHEMA = "sagittal.rating/1"
-RESAMPLES = 2000
-LEVEL = 0.95
 
 
 def score_sheets(sheets: Mapping[str, str | Path], key: str | Path) -> dict[str, Any]:
@@ -72,15 +72,12 @@ def _of_reader(rated: Mapping[str, bool], key: Key) -> dict[str, Any]:
 
 
 def _rate(values: NDArray[np.float64], clusters: Sequence[str]) -> dict[str, Any]:
-    from scipy.stats import binomtest
-
     count = int(values.sum())
-    wilson = binomtest(count, len(values)).proportion_ci(LEVEL, method="wilson")
     return {
         "items": len(values),
         "accepted": count,
         "rate": count / len(values),
-        "wilson": [float(wilson.low), float(wilson.high)],
+        "wilson": wilson(count, len(values)),
         "bootstrap_by_study": bootstrap_mean(values, clusters),
     }
 
@@ -88,9 +85,7 @@ def _rate(values: NDArray[np.float64], clusters: Sequence[str]) -> dict[str, Any
 def _paired(
     a: str, b: str, accepted: Mapping[str, NDArray[np.float64]], clusters: Sequence[str]
 ) -> dict[str, Any]:
-    """McNemar's exact test: of the questions where only one model was accepted, is it a fair coin?"""
-    from scipy.stats import binomtest
-
+    """The difference of two models' acceptance over the same questions."""
     difference = accepted[b] - accepted[a]
     only_a, only_b = int((difference < 0).sum()), int((difference > 0).sum())
     return {
@@ -99,24 +94,8 @@ def _paired(
         "bootstrap_by_study": bootstrap_mean(difference, clusters),
         "only_first": only_a,
         "only_second": only_b,
-        "mcnemar_p": float(binomtest(only_b, only_a + only_b).pvalue) if only_a + only_b else 1.0,
+        "mcnemar_p": mcnemar_exact(only_a, only_b),
     }
-
-
-def bootstrap_mean(values: NDArray[np.float64], clusters: Sequence[str]) -> list[float] | None:
-    """Percentile interval of a mean over resampled studies; ``None`` with fewer than two studies.
-
-    Args:
-        values: one for each question.
-        clusters: its study.
-    """
-    names, index = np.unique(np.asarray(clusters), return_inverse=True)
-    if len(names) < 2:
-        return None
-    sums, counts = np.bincount(index, values), np.bincount(index)
-    drawn = np.random.default_rng(0).integers(len(names), size=(RESAMPLES, len(names)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    return [float(v) for v in np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])]
 
 
 def _agreement(a: Mapping[str, bool], b: Mapping[str, bool]) -> dict[str, Any]:
@@ -130,15 +109,6 @@ def _agreement(a: Mapping[str, bool], b: Mapping[str, bool]) -> dict[str, Any]:
         "only_second": int((~first & second).sum()),
         "neither": int((~first & ~second).sum()),
     }
-
-
-def cohen_kappa(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float | None:
-    """Agreement of two readers beyond chance; ``None`` when both gave everything one and the same mark."""
-    p, q = first.mean(), second.mean()
-    chance = p * q + (1 - p) * (1 - q)
-    if chance == 1:
-        return None
-    return float(((first == second).mean() - chance) / (1 - chance))
 
 
 def to_markdown(scores: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from sagittal.cli.console import errors, output, print_json
 
 if TYPE_CHECKING:
     from sagittal.io.labels import LabelTable
+    from sagittal.io.layouts import CaseFiles
     from sagittal.measure.description import Description, LabelDescription
     from sagittal.study import Image, Mask
 
@@ -28,7 +30,9 @@ def register(app: typer.Typer) -> None:
 
 
 def describe(
-    target: Annotated[Path, typer.Argument(help="A segmentation, or the folder of a BraTS-like case.")],
+    target: Annotated[
+        Path, typer.Argument(help="A segmentation (volume or picture), or a BraTS-like case's folder.")
+    ],
     t1: _Scan = None,
     t1c: _Scan = None,
     t2: _Scan = None,
@@ -40,6 +44,9 @@ def describe(
         str | None, typer.Option(help="brats2015, brats2018, brats2023, gli, wmh, … or a table's file.")
     ] = None,
     atlas: Annotated[str | None, typer.Option(help="For regions: an atlas that was added.")] = None,
+    spacing: Annotated[
+        float | None, typer.Option(help="Millimetres per pixel of a picture.", show_default=False)
+    ] = None,
     resample: Annotated[bool, typer.Option("--resample", help="Bring scans onto the mask's grid.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     out: Annotated[
@@ -47,6 +54,7 @@ def describe(
     ] = None,
 ) -> None:
     """Volume, shape, spread, diameters, regions and intensities of every label."""
+    from sagittal.errors import LabelError
     from sagittal.io.labels import load_labels
     from sagittal.io.nifti import read_mask
     from sagittal.measure.atlas_store import load
@@ -54,28 +62,49 @@ def describe(
 
     table = load_labels(labels) if labels else None
     scans = {"t1": t1, "t1c": t1c, "t2": t2, "flair": flair}
-    mask, images = _read(target, {k: p for k, p in scans.items() if p}, table, resample=resample)
+    mask, images = _read(target, {k: p for k, p in scans.items() if p}, table, spacing, resample=resample)
+    if not mask.data.any():
+        raise LabelError(
+            "The mask is empty: no voxel has a label.",
+            got=mask.name,
+            remedy="check that it is the right file; there is nothing to describe in this one",
+        )
     found = measure(
         mask,
         images=images,
         brain=read_mask(brain) if brain else None,
         atlas=load(atlas) if atlas else None,
     )
-    if out is not None:
-        _write(out, found, mask, images)
+    written = _write(out, found, mask, images) if out is not None else None
     if as_json:
         print_json(found.to_json())
         return
-    _print(found, out)
+    _print(found, written)
 
 
 def _read(
-    target: Path, scans: dict[str, Path], table: LabelTable | None, *, resample: bool
+    target: Path,
+    scans: dict[str, Path],
+    table: LabelTable | None,
+    spacing: float | None,
+    *,
+    resample: bool,
 ) -> tuple[Mask, list[Image]]:
-    from sagittal.errors import InputError
+    from sagittal.errors import ConfigError, InputError
+    from sagittal.io import raster
     from sagittal.io.layouts import case_from_files, find_cases, load_case
     from sagittal.io.nifti import read_mask
 
+    if target.suffix.lower() in raster.SUFFIXES and not target.is_dir():
+        mask = raster.read_picture_mask(target, table, spacing=spacing)
+        pictures = [raster.read_picture(path, kind=kind, spacing=spacing) for kind, path in scans.items()]
+        for picture in pictures:
+            mask.geometry.require_same_grid(picture.geometry, f"{picture.name} and its mask")
+        return mask, pictures
+    if spacing is not None:
+        raise ConfigError(
+            "A volume states its own spacing.", got=target, remedy="leave --spacing out: it is for pictures"
+        )
     if not target.is_dir():
         if not scans:
             return read_mask(target, table), []
@@ -86,34 +115,45 @@ def _read(
             raise InputError(
                 "Describe one case: a segmentation's file with its scans, or the folder of one case.",
                 expected="one case with a segmentation",
-                got=f"{len(cases)} case(s) in {target}" + (" and scans besides" if scans else ""),
+                got=_what_came(cases, target) + (" and scans besides" if scans else ""),
             )
         case = cases[0]
     study = load_case(case, table, resample=resample)
     return study.masks[0], list(study.images)
 
 
+def _what_came(cases: list[CaseFiles], target: Path) -> str:
+    if len(cases) == 1 and cases[0].mask is None:
+        return f"{cases[0].name} in {target} without a segmentation"
+    return f"{len(cases)} case(s) in {target}"
+
+
 # -- pictures and files ------------------------------------------------------------------------
 
 
-def _write(out: Path, found: Description, mask: Mask, images: list[Image]) -> None:
+def _write(out: Path, found: Description, mask: Mask, images: list[Image]) -> str:
+    """Write what was found, and pictures where voxels have a size; returns what was written, in words."""
     from sagittal.answer import Line
     from sagittal.draw.montage import draw_diameters, draw_montage
     from sagittal.files import write_json
 
     write_json(out / "description.json", found.to_json())
     if not mask.geometry.spacing_known:
-        return
+        return str(out / "description.json")
     shown = _shown(mask, images)
     draw_montage(shown, mask, out / "overlay.png", title=mask.name)
-    for name, label in found.labels.items():
+    parts = [_safe(name) for name in found.labels]
+    for label, part in zip(found.labels.values(), parts, strict=True):
         if label.diameters is None:
             continue
+        if parts.count(part) > 1:
+            part = f"{part}_{label.label}"
         lines = [
             Line("longest", shown[0].name, *label.diameters.longest_ends),
             Line("perpendicular", shown[0].name, *label.diameters.perpendicular_ends),
         ]
-        draw_diameters(shown[0], mask.of(name), lines, out / f"diameters_{_safe(name)}.png")
+        draw_diameters(shown[0], _only(mask, label.label), lines, out / f"diameters_{part}.png")
+    return f"{out / 'description.json'} and pictures"
 
 
 def _shown(mask: Mask, images: list[Image]) -> list[Image]:
@@ -127,6 +167,11 @@ def _shown(mask: Mask, images: list[Image]) -> list[Image]:
     return grey[:2] or [Image(np.zeros(mask.shape, np.uint8), mask.geometry, name="no scan was given")]
 
 
+def _only(mask: Mask, value: int) -> Mask:
+    """The mask with one of its labels, which keeps its value and so its colour."""
+    return replace(mask, data=mask.data * (mask.data == value))
+
+
 def _safe(name: str) -> str:
     """A label's name as part of a file's name."""
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
@@ -135,7 +180,7 @@ def _safe(name: str) -> str:
 # -- words ---------------------------------------------------------------------------------------
 
 
-def _print(found: Description, out: Path | None) -> None:
+def _print(found: Description, written: str | None) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -152,9 +197,9 @@ def _print(found: Description, out: Path | None) -> None:
     else:
         output().print(f"brain volume unknown: {found.brain_undefined}", markup=False)
     for warning in found.warnings:
-        errors().print(f"Warning: {warning}", markup=False)
-    if out is not None:
-        output().print(f"written: {out / 'description.json'} and pictures", markup=False)
+        errors().print(f"Warning: {warning}", markup=False, soft_wrap=True)
+    if written is not None:
+        output().print(f"written: {written}", markup=False, soft_wrap=True)
     output().print(RESEARCH_USE_ONLY, style="dim")
 
 

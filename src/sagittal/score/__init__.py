@@ -1,0 +1,1 @@
+"""Scores: intervals, paired tests, agreement; later text, classes, masks, boxes and measurements."""
