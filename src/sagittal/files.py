@@ -40,6 +40,7 @@ def _explain(error: OSError, path: Path) -> StorageError:
         errno.EPERM: ("Permission was refused.", "check who owns it and its permissions"),
         errno.EROFS: ("The file system is read-only.", "name a folder that can be written"),
         errno.ENOENT: ("There is no such file or folder.", "check the spelling of the path"),
+        errno.EEXIST: ("A folder was expected; there is a file of this name.", "name a folder"),
         errno.EISDIR: ("A file was expected; this is a folder.", "name a file"),
         errno.ENOTDIR: ("A folder was expected; part of this path is a file.", "name a folder"),
         errno.ENAMETOOLONG: ("The name is too long.", "use a shorter name"),
@@ -118,8 +119,13 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def to_json_text(value: Any) -> str:
-    """Canonical JSON: sorted keys, two spaces, no NaN or infinity, a newline at the end."""
-    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    """Canonical JSON: sorted keys, two spaces, no NaN or infinity, a newline at the end.
+
+    A file name that is not UTF-8 reaches Python as lone surrogates, which UTF-8 cannot hold: JSON
+    holds them as the escapes that ``backslashreplace`` writes.
+    """
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def write_json(path: str | Path, value: Any) -> None:

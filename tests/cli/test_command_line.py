@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sagittal.cli import main
 from sagittal.geometry import Geometry
-from sagittal.io.nifti import write_image, write_mask
+from sagittal.io.nifti import read_mask, write_image, write_mask
 from sagittal.study import Image, Mask
 
 LABEL_KEYS = {
@@ -183,12 +185,12 @@ def test_a_scan_on_another_grid_is_resampled_only_when_asked(capsys, case, tmp_p
     assert call(capsys, "describe", seg, "--t1", tmp_path / "t1.nii.gz", "--resample")[0] == 0
 
 
-def test_an_empty_mask_is_described_not_refused(capsys, tmp_path):
+@pytest.mark.parametrize("labels", [[], ["--labels", "gli"]])
+def test_an_empty_mask_is_bad_input(capsys, tmp_path, labels):
     geometry = Geometry((10, 10, 10), np.eye(4))
     write_mask(tmp_path / "m.nii.gz", Mask(np.zeros((10, 10, 10), np.uint8), geometry, {1: "ET"}))
-    code, out, _ = call(capsys, "describe", tmp_path / "m.nii.gz", "--json")
-    label = json.loads(out)["labels"]["ET"]
-    assert code == 0 and label["voxels"] == 0 and label["spread_class"] == "N/A"
+    code, out, err = call(capsys, "describe", tmp_path / "m.nii.gz", *labels, "--out", tmp_path / "out")
+    assert (code, out) == (2, "") and "empty" in err and not (tmp_path / "out").exists()
 
 
 def test_a_disk_that_takes_no_more_is_exit_code_2_and_leaves_no_half_file(case, tmp_path):
@@ -229,3 +231,142 @@ def test_our_own_fault_is_exit_code_1_and_says_how_to_report(tmp_path):
         [sys.executable, "-c", script, "--debug", "doctor"], capture_output=True, text=True, check=False
     )
     assert long.returncode == 1 and "Traceback" in long.stderr
+
+
+# -- names, pictures, streams --------------------------------------------------------------------
+
+
+def test_info_takes_what_a_file_shows_with_its_path(capsys, case):
+    """As the remedy of ``info`` itself says: t1=scan.nii.gz seg=mask.nii.gz."""
+    seg, flair = case / f"{case.name}-seg.nii.gz", case / f"{case.name}-t2f.nii.gz"
+    code, out, err = call(capsys, "info", f"pd={flair}", f"seg={seg}", "--json")
+    assert (code, err) == (0, "")
+    report = json.loads(out)
+    assert [i["kind"] for i in report["images"]] == ["pd"] and "ET" in report["masks"][0]["labels"]
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """A mask as a picture: 12 pixels wide and 8 high."""
+    from PIL import Image as Pictures
+
+    pixels = np.zeros((30, 40), np.uint8)
+    pixels[10:18, 5:17] = 255
+    Pictures.fromarray(pixels).save(tmp_path / "liver.png")
+    Pictures.fromarray(pixels // 2 + 20).save(tmp_path / "scan.png")
+    return tmp_path / "liver.png"
+
+
+def test_a_picture_without_a_pixel_size_is_described_without_millimetres(capsys, picture, tmp_path):
+    code, out, err = call(capsys, "describe", picture, "--json")
+    label = json.loads(out)["labels"]["label_1"]
+    assert (code, err) == (0, "")
+    assert (label["voxels"], label["components"]) == (96, 1)
+    assert label["extent_mm"] is None and "spacing" in label["undefined"]["extent_mm"]
+    code, out, _ = call(capsys, "describe", picture, "--out", tmp_path / "out")
+    assert code == 0 and [p.name for p in (tmp_path / "out").iterdir()] == ["description.json"]
+    assert "pictures" not in out, "none was drawn"
+
+
+def test_a_picture_with_a_pixel_size_has_millimetres(capsys, picture, tmp_path):
+    code, out, _ = call(
+        capsys, "describe", picture, "--t2", picture.with_name("scan.png"), "--spacing", "0.5", "--json",
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+    label = json.loads(out)["labels"]["label_1"]
+    assert code == 0 and label["extent_mm"]["left_right"] == 6 and label["extent_mm"]["up_down"] == 4
+    assert label["intensity"]["t2"]["mean"] == 147
+    assert (tmp_path / "out" / "overlay.png").is_file()
+
+
+@pytest.mark.parametrize("spacing", ["0", "-1", "nan", "inf"])
+def test_an_impossible_pixel_size_is_bad_input(capsys, picture, spacing):
+    assert call(capsys, "describe", picture, "--spacing", spacing)[0] == 2
+
+
+def test_a_spacing_for_a_volume_is_refused_not_ignored(capsys, case):
+    code, _, err = call(capsys, "describe", case / f"{case.name}-seg.nii.gz", "--spacing", "2")
+    assert code == 2 and "--spacing" in err
+
+
+def test_labels_with_like_names_have_pictures_of_their_own(capsys, case, tmp_path):
+    (tmp_path / "table.yaml").write_text("{2: 'a b', 3: a_b}")
+    out = tmp_path / "out"
+    assert call(capsys, "describe", case, "--labels", tmp_path / "table.yaml", "--out", out)[0] == 0
+    assert len(list(out.glob("diameters_*.png"))) == 2
+
+
+def test_an_output_folder_that_is_a_file_is_named_as_such(capsys, case, tmp_path):
+    (tmp_path / "file").write_text("x")
+    code, _, err = call(capsys, "describe", case, "--labels", "gli", "--out", tmp_path / "file")
+    assert code == 2 and "see the message above" not in err and "folder" in err
+
+
+def run(*arguments, **settings) -> subprocess.CompletedProcess[bytes]:
+    """A process of its own, for what streams and locales do."""
+    script = "import sys; from sagittal.cli import main; main(sys.argv[1:])"
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.run(command, **{"capture_output": True, "check": False, **settings})
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_output_that_cannot_be_written_is_not_our_own_fault(case, form):
+    with Path("/dev/full").open("wb") as full:
+        done = run("info", case, *form, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 2 and b"No space left" in done.stderr and b"not your fault" not in done.stderr
+
+
+def test_a_stream_of_few_characters_is_no_failure(case):
+    """A locale without × or ü: words are escaped, JSON stays JSON in UTF-8."""
+    odd = case.rename(case.with_name("fälle")) / f"{case.name}-seg.nii.gz"
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    assert run("describe", odd, "--labels", "gli", env=env).returncode == 0
+    scan = odd.rename(odd.with_name("ünï.nii.gz"))
+    done = run("info", scan, "--json", env=env)
+    assert done.returncode == 0 and json.loads(done.stdout.decode("utf-8"))["images"][0]["name"] == scan.name
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are not UTF-8 are Linux's")
+def test_a_file_name_that_is_not_utf_8_can_be_written_down(case):
+    scan = case / os.fsdecode(b"t1\xff.nii.gz")
+    data = np.ones((96, 90, 84), np.int16)
+    write_image(scan, Image(data, read_mask(case / f"{case.name}-seg.nii.gz").geometry, "t1"))
+    out = case.with_name("out")
+    done = run("describe", case / f"{case.name}-seg.nii.gz", "--t1", scan, "--json", "--out", out)
+    assert done.returncode == 0, done.stderr
+    said = json.loads((out / "description.json").read_text("utf-8"))["warnings"]
+    assert said == json.loads(done.stdout)["warnings"] and said[0].startswith(scan.name)
+
+
+def test_a_path_in_a_message_is_not_broken_into_lines(capsys, tmp_path):
+    path = tmp_path / ("long " * 30) / "x.nii.gz"
+    _, _, err = call(capsys, "info", path)
+    assert str(path) in err
+
+
+def test_an_atlas_from_nowhere_says_that_it_is_not_there(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("SAGITTAL_HOME", str(tmp_path / "home"))
+    code, _, err = call(capsys, "atlas", "add", "mine", "--from", tmp_path / "nowhere")
+    assert code == 2 and "no such file or folder" in err
+
+
+def test_an_atlas_whose_list_lies_elsewhere_is_added_as_the_remedy_says(capsys, case, monkeypatch, tmp_path):
+    monkeypatch.setenv("SAGITTAL_HOME", str(tmp_path / "home"))
+    table = tmp_path / "table.yaml"
+    table.write_text("{title: T, space: MNI152, regions: {one: [x]}, unmapped: [y]}")
+    add = ["atlas", "add", "mine", "--from", case / f"{case.name}-seg.nii.gz", "--table", table]
+    code, _, err = call(capsys, *add)
+    assert code == 2 and "--labels" in err
+    (tmp_path / "names.csv").write_text("2,x\n3,y\n")
+    assert call(capsys, *add, "--labels", tmp_path / "names.csv")[0] == 0
+    assert call(capsys, "describe", case, "--labels", "gli", "--atlas", "mine")[0] == 0
+
+
+def test_a_case_without_a_segmentation_and_an_atlas_that_can_be_fetched(capsys, case, monkeypatch, tmp_path):
+    monkeypatch.setenv("SAGITTAL_HOME", str(tmp_path / "home"))
+    code, _, err = call(capsys, "describe", case, "--labels", "gli", "--atlas", "aal2")
+    assert code == 2 and "atlas add aal2\n" in err
+    (case / f"{case.name}-seg.nii.gz").unlink()
+    code, _, err = call(capsys, "describe", case, "--labels", "gli")
+    assert code == 2 and "without a segmentation" in err

@@ -236,6 +236,18 @@ def test_thresholds_reach_the_classes():
     )
 
 
+@pytest.mark.parametrize(("satellite", "from_core"), [(42, True), (43, False)])
+def test_the_published_share_of_the_core_is_the_default(satellite, from_core):
+    data = np.zeros((60, 12, 12), np.uint8)
+    data[1:15, 1:8, 1] = 1  # 98 voxels; 98 / (98 + 42) is 0.7
+    data[17:59, 5, 5] = 1
+    data[58, 6, 5] = satellite == 43
+    label = describe(mask_of(data)).labels["l1"]
+    assert label.voxels == 98 + satellite
+    data[16:] = 0
+    assert (label.sphericity == describe(mask_of(data)).labels["l1"].sphericity) == from_core
+
+
 def test_region_words():
     found = described(affine_of((1, 1, 2))).labels
     assert found["RC"].region_words() == ("N/A",)

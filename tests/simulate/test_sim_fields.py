@@ -8,7 +8,7 @@ import torch
 
 from sagittal.geometry import Geometry
 from sagittal.simulate.config import Deformation
-from sagittal.simulate.deform import MIN_JACOBIAN, draw_pose, positions, push
+from sagittal.simulate.deform import MIN_JACOBIAN, draw_affine, draw_pose, positions, push
 from sagittal.simulate.draws import Draws
 from sagittal.simulate.fields import blur_axis, raise_field, smooth_noise, spline_basis
 from sagittal.simulate.growth import threshold_for, travel
@@ -113,7 +113,7 @@ def test_deformation_never_folds_even_when_asked_for_too_much(orientation: str) 
     geometry, _, _ = Geometry((40, 46, 36), np.diag([4.0, 4.0, 4.0, 1.0])).reoriented(orientation)
     for seed in range(2):
         wild = Deformation(elastic_mm=40, fine_mm=12)
-        pose = draw_pose(wild, geometry, Draws(seed, 0, torch.device("cpu")))
+        pose = draw_pose(wild, geometry, Draws(seed, 0, torch.device("cpu")), 1400.0)
         field = positions(pose, geometry, head).numpy().astype(float)
         scale = (head.to_voxel @ pose.affine @ geometry.affine)[:3, :3]
         assert _jacobian(field, scale).min() > 0.5 * MIN_JACOBIAN
@@ -129,3 +129,20 @@ def test_mass_effect_keeps_the_map_invertible_and_the_centre_in_place() -> None:
     # Tissue is pushed away: what lies at 26 now lay nearer to the centre.
     assert moved[0, 26, 20, 20] < 25
     assert np.allclose(moved[:, 0, 0, 0], 0, atol=0.01)
+
+
+@pytest.mark.parametrize("brain_ml", [1000.0, 1400.0, 1790.0, 2400.0])
+def test_no_head_is_scaled_beyond_the_largest_brain(brain_ml: float) -> None:
+    config = Deformation(scaling=0.2)
+    sizes = []
+    for seed in range(40):
+        affine = draw_affine(config, Draws(seed, 0, torch.device("cpu")), brain_ml)
+        unlimited = draw_affine(
+            config.model_copy(update={"largest_brain_ml": 1e9}), Draws(seed, 0, torch.device("cpu")), brain_ml
+        )
+        # The shears change a volume by less than one percent at most.
+        size = brain_ml / abs(np.linalg.det(affine[:3, :3]))
+        free = brain_ml / abs(np.linalg.det(unlimited[:3, :3]))
+        assert size == pytest.approx(min(free, config.largest_brain_ml), rel=0.02)
+        sizes.append(size)
+    assert max(sizes) <= config.largest_brain_ml * 1.02

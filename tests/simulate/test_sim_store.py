@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sagittal.errors import ConfigError, IntegrityError, LayoutError, StorageError
-from sagittal.io.nifti import read_image, read_mask
+from sagittal.errors import ConfigError, InputError, IntegrityError, LayoutError, StorageError
+from sagittal.geometry import Geometry
+from sagittal.io.nifti import read_image, read_mask, write_mask
 from sagittal.simulate import Bank, HeadSet, make_bank, preset, simulate, with_spacing, write_studies
+from sagittal.study import Mask
 
 TINY = preset("gli").model_copy(update={"shape": (40, 46, 38), "spacing": (4.5, 4.5, 4.5)})
 
@@ -97,3 +99,22 @@ def test_heads_that_are_not_there(tmp_path: Path) -> None:
         HeadSet.from_folder(tmp_path / "nowhere")
     with pytest.raises(LayoutError):
         HeadSet.from_folder(tmp_path)
+
+
+@pytest.mark.parametrize("make", [make_bank, write_studies])
+def test_a_head_that_is_none_leaves_nothing_and_bars_nothing(make, tmp_path: Path, phantoms: HeadSet) -> None:
+    (tmp_path / "heads").mkdir()
+    mask = Mask(np.ones((9, 9, 9), np.uint8), Geometry((9, 9, 9), np.eye(4)), {1: "x"})
+    write_mask(tmp_path / "heads" / "no-head.nii.gz", mask)
+    with pytest.raises(InputError):
+        make(TINY, HeadSet.from_folder(tmp_path / "heads"), tmp_path / "out", 1, 0)
+    assert not (tmp_path / "out").exists()
+    make(TINY, phantoms, tmp_path / "out", 1, 0)
+
+
+@pytest.mark.parametrize("text", [b"not json", b"\xff\xfe", b"[]", b"[" * 100_000, b""])
+def test_a_strange_manifest_is_another_world(text: bytes, tmp_path: Path, phantoms: HeadSet) -> None:
+    (tmp_path / "manifest.json").write_bytes(text)
+    with pytest.raises(IntegrityError, match="another world"):
+        write_studies(TINY, phantoms, tmp_path, 1, 0)
+    assert (tmp_path / "manifest.json").read_bytes() == text

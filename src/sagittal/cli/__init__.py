@@ -6,18 +6,21 @@ Exit codes: 0 done, 2 bad input, 1 our own fault. Heavy imports stay inside the 
 
 from __future__ import annotations
 
+import errno
+import io
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from sagittal.cli import atlas, build, check, describe, doctor, info, paraphrase, rate, simulate
 from sagittal.cli.console import errors
-from sagittal.errors import SagittalError
+from sagittal.errors import SagittalError, StorageError
 
 app = typer.Typer(
     name="sagittal",
@@ -60,11 +63,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in ("tifffile", "PIL", "pydicom", "nibabel"):
         # What is wrong with a file is said once, in our words.
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A character that the locale does not have is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(args=list(arguments) if arguments is not None else None)
     except SagittalError as error:
-        errors().print(f"[bold red]Error:[/] {_plain(str(error))}", highlight=False)
-        sys.exit(error.exit_code)
+        _end(error)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        # Files name themselves in their errors; what is left is where the answer is printed to.
+        _end(
+            StorageError(
+                "Standard output takes no more.",
+                got=os.strerror(error.errno),
+                remedy="free some space, or send the output elsewhere",
+            )
+        )
+
+
+def _end(error: SagittalError) -> NoReturn:
+    # Not wrapped: a path that is cut in two cannot be copied.
+    errors().print(f"[bold red]Error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
+    sys.exit(error.exit_code)
 
 
 def _own_fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -78,7 +101,7 @@ def _own_fault(kind: type[BaseException], error: BaseException, trace: Traceback
 def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     # Libraries' own deprecations are for developers; what Sagittal warns of is for the user.
     if not issubclass(category, (DeprecationWarning, PendingDeprecationWarning, ResourceWarning)):
-        errors().print(f"[yellow]Warning:[/] {_plain(str(message))}", highlight=False)
+        errors().print(f"[yellow]Warning:[/] {_plain(str(message))}", highlight=False, soft_wrap=True)
 
 
 def _plain(text: str) -> str:

@@ -32,6 +32,9 @@ def add(
     table: Annotated[
         str | None, typer.Option(help="Structure → region table: aal2, lpba40, dk, or a YAML file.")
     ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="List of structures, value → name; the table's without.")
+    ] = None,
     space: Annotated[
         str | None, typer.Option(help="Template space (MNI152, SRI24, …); the table's without.")
     ] = None,
@@ -46,7 +49,9 @@ def add(
         entry = have[name]
         output().print(f"{entry.name} is there already.", markup=False)
     else:
-        entry = fetch(name) if source is None else store(name, source, table=table, space=space)
+        entry = (
+            fetch(name) if source is None else store(name, source, table=table, labels=labels, space=space)
+        )
         output().print(f"Added {entry.name}: {entry.title} ({entry.space} space).", markup=False)
     _print_licence(entry)
 

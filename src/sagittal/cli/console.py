@@ -33,7 +33,8 @@ def print_json(value: Any) -> None:
     """One JSON document on standard output."""
     from sagittal.files import to_json_text
 
-    typer.echo(to_json_text(value), nl=False)
+    # Bytes, because JSON is UTF-8 whatever the locale's characters are.
+    typer.echo(to_json_text(value).encode("utf-8"), nl=False)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,11 +15,16 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("info", epilog="Example:  sagittal info BraTS-GLI-00001-000/")(info)
+    app.command("info", epilog="Example:  sagittal info t1=scan.nii.gz seg=mask.nii.gz")(info)
 
 
 def info(
-    paths: Annotated[list[Path], typer.Argument(help="Images, masks, DICOM folders or a case's folder.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            help="Images, DICOM folders or a case's folder; KIND=PATH says what a file shows, seg= a mask."
+        ),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what is in files: kind, grid, orientation, spacing, values, space."""

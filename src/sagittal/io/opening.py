@@ -70,7 +70,7 @@ def open_study(
             "The files belong to several patients.",
             expected="one patient",
             got=", ".join(sorted(patients)),
-            remedy="give one patient's files, or say that they are one (--patient ID)",
+            remedy="give one patient's files",
         )
     first = _kind_and_path(paths[0])[1]
     name = name or _stem(first)

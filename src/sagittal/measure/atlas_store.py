@@ -76,6 +76,8 @@ def add(
             remedy="choose another name, or remove it first",
         )
     source = Path(source)
+    with files.storage_errors(source):
+        source.stat()
     chosen, table_text = _choose_table(name, source, table)
     volume = _find_volume(source, chosen)
     list_of_structures = labels if labels is not None else _find_labels(volume.parent, chosen)
@@ -161,11 +163,14 @@ def _folder_of(name: str) -> Path:
 def _installed_folder(name: str) -> Path:
     folder = _folder_of(name)
     if not (folder / _MANIFEST).is_file():
+        from sagittal.measure.atlas_fetch import FETCHABLE
+
         raise StorageError(
             "There is no atlas of this name.",
             expected=", ".join(entry.name for entry in installed()) or "no atlas is installed yet",
             got=name,
-            remedy="add it with: sagittal atlas add NAME --from FOLDER",
+            remedy=f"add it with: sagittal atlas add {name}"
+            + ("" if name in FETCHABLE else " --from FOLDER"),
         )
     return folder
 

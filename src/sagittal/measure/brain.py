@@ -89,7 +89,8 @@ def not_stripped(image: Image, inside: NDArray[np.bool_] | None = None) -> str |
     shape = np.array(inside.shape)
     # Axes one voxel deep have no border of their own.
     deep = [axis for axis in range(3) if shape[axis] > 2]
-    faces = [np.take(inside, end, axis=axis) for axis in deep for end in (0, -1)]
+    # Slices, not np.take: a face across the memory's order is slow to copy.
+    faces = [inside[(slice(None),) * axis + (end,)] for axis in deep for end in (0, -1)]
     border = sum(int(np.count_nonzero(f)) for f in faces) / max(1, sum(f.size for f in faces))
     if border > BORDER_SHARE:
         return f"{border:.0%} of the voxels on the volume's border are not zero"

@@ -42,23 +42,42 @@ def world_manifest(
 def settle_manifest(folder: Path, wanted: dict[str, Any]) -> None:
     """Write the manifest, or make sure that the one there says the same.
 
+    Called when there is a study to go with it: a run that fails before leaves nothing behind.
+
+    Raises:
+        IntegrityError: the folder was made from something else.
+    """
+    path = folder / _MANIFEST
+    if path.exists():
+        check_manifest(folder, wanted)
+    else:
+        write_text(path, to_json_text(wanted))
+
+
+def check_manifest(folder: Path, wanted: dict[str, Any]) -> None:
+    """Make sure that the manifest there, if there is one, says the same.
+
     Raises:
         IntegrityError: the folder was made from something else.
     """
     path = folder / _MANIFEST
     text = to_json_text(wanted)
-    if not path.exists():
-        write_text(path, text)
-        return
     with storage_errors(path):
-        found = path.read_text(encoding="utf-8")
+        found = path.read_text(encoding="utf-8", errors="replace") if path.exists() else text
     if found != text:
         raise IntegrityError(
             "The folder holds studies of another world.",
             expected=f"the manifest in {path} to match",
-            got=_first_difference(json.loads(found), json.loads(text)),
+            got=_first_difference(_read(found), json.loads(text)),
             remedy="name a new folder, or use the same settings, seed, heads and versions",
         )
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text[:60]
 
 
 def _first_difference(found: Any, wanted: Any, at: str = "") -> str:
@@ -92,11 +111,13 @@ def make_bank(
         StorageError: it cannot be written.
     """
     out = Path(out)
-    settle_manifest(out, world_manifest("simulated-bank", config, heads, seed, device))
+    world = world_manifest("simulated-bank", config, heads, seed, device)
+    check_manifest(out, world)
     for index in range(n):
         folder = out / f"{index:06d}"
         if not folder.is_dir():
             [made] = simulate(config, heads, [index], seed, device)
+            settle_manifest(out, world)
             with atomic_folder(folder) as temporary:
                 _save(temporary, made)
         if on_progress:

@@ -24,6 +24,9 @@ class Deformation(_Frozen):
 
     rotation_deg: float = Field(default=15.0, ge=0, le=180, description="about each axis, degrees")
     scaling: float = Field(default=0.10, ge=0, lt=0.5, description="of each axis, share")
+    largest_brain_ml: float = Field(
+        default=1800.0, gt=0, description="a head scaled beyond this brain is brought back to it"
+    )
     shear: float = Field(default=0.05, ge=0, lt=0.5, description="each of six shears")
     translation_mm: float = Field(default=8.0, ge=0, description="along each axis")
     elastic_mm: float = Field(default=5.0, ge=0, description="largest sd of the coarse smooth displacement")

@@ -40,8 +40,12 @@ class Pose:
     lattices: tuple[tuple[Tensor, float], ...]
 
 
-def draw_affine(config: Deformation, draws: Draws) -> NDArray[np.float64]:
-    """Random rotation, scaling, shear and translation about the centre of the cerebrum."""
+def draw_affine(config: Deformation, draws: Draws, brain_ml: float) -> NDArray[np.float64]:
+    """Random rotation, scaling, shear and translation about the centre of the cerebrum.
+
+    Args:
+        brain_ml: the head's brain before scaling; it is never made larger than people's are.
+    """
     linear = np.eye(3)
     for axis in range(3):
         angle = math.radians(draws.uniform(-config.rotation_deg, config.rotation_deg))
@@ -58,6 +62,8 @@ def draw_affine(config: Deformation, draws: Draws) -> NDArray[np.float64]:
     # One common scale and a smaller one for each axis: heads differ more in size than in shape.
     common = draws.uniform(-config.scaling, config.scaling)
     scale = np.array([1 + common + 0.4 * draws.uniform(-config.scaling, config.scaling) for _ in range(3)])
+    # The transform runs from output to head, so a larger scale makes a smaller head.
+    scale *= max(1.0, brain_ml / scale.prod() / config.largest_brain_ml) ** (1 / 3)
     matrix = np.eye(4)
     matrix[:3, :3] = shear @ linear @ np.diag(scale)
     centre = np.asarray(CEREBRUM_CENTRE)
@@ -66,9 +72,9 @@ def draw_affine(config: Deformation, draws: Draws) -> NDArray[np.float64]:
     return matrix
 
 
-def draw_pose(config: Deformation, geometry: Geometry, draws: Draws) -> Pose:
-    """Draw pose, bending and mirror image for one study on one grid."""
-    affine = draw_affine(config, draws)
+def draw_pose(config: Deformation, geometry: Geometry, draws: Draws, brain_ml: float) -> Pose:
+    """Draw pose, bending and mirror image for one study of a head with such a brain, on one grid."""
+    affine = draw_affine(config, draws, brain_ml)
     flipped = draws.chance(config.flip)
     if flipped:
         affine = affine @ np.diag([-1.0, 1.0, 1.0, 1.0])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sagittal.errors import ConfigError
 from sagittal.files import atomic_folder, to_json_text
 from sagittal.io.nifti import write_image, write_mask
-from sagittal.simulate.bank import Progress, settle_manifest, world_manifest
+from sagittal.simulate.bank import Progress, check_manifest, settle_manifest, world_manifest
 from sagittal.simulate.config import WorldConfig
 from sagittal.simulate.heads import HeadSet
 from sagittal.simulate.world import SimulatedStudy, simulate
@@ -64,13 +64,15 @@ def write_studies(
         StorageError: it cannot be written.
     """
     out = Path(out)
-    settle_manifest(out, world_manifest("simulated-studies", config, heads, seed, "cpu"))
+    world = world_manifest("simulated-studies", config, heads, seed, "cpu")
+    check_manifest(out, world)
     count = 2 if config.pathology == "growth" else 1
     folders = []
     for index in range(n):
         own = [out / f"BraTS-SIM-{index + 1:05d}-{session:03d}" for session in range(count)]
         if not all(folder.is_dir() for folder in own):
             [made] = simulate(config, heads, [index], seed)
+            settle_manifest(out, world)
             for number, folder in enumerate(own):
                 if not folder.is_dir():
                     with atomic_folder(folder) as temporary:

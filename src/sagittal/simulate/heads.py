@@ -59,6 +59,11 @@ class Head:
         return Head(self.name, self.labels.to(device), self.depth.to(device), self.to_voxel, self.spacing)
 
     @cached_property
+    def brain_ml(self) -> float:
+        """Volume inside the brain's surface, CSF between and within included."""
+        return int((self.depth < 0).sum()) * float(np.prod(self.spacing)) / 1000
+
+    @cached_property
     def extent(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """World corners (low, high) of the box around the brain, mm."""
         inside = (self.depth < 0).cpu().numpy()

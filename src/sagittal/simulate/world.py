@@ -92,7 +92,7 @@ def _simulate_one(
     draws = Draws(seed, index, device)
     head = heads.head(draws.integer(0, len(heads)), device)
     geometry = output_grid(config)
-    pose = draw_pose(config.deformation, geometry, draws.stream("pose"))
+    pose = draw_pose(config.deformation, geometry, draws.stream("pose"), head.brain_ml)
     stripped = draws.chance(config.skull_strip)
     healthy = draws.chance(config.healthy_share)
     field = positions(pose, geometry, head)

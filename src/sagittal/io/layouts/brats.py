@@ -71,7 +71,7 @@ def _case(root: Path, name: str, files: dict[str, list[Path]], kinds: tuple[str,
             f"{name} lacks a sequence.",
             expected=", ".join(kinds),
             got=", ".join(sorted(files)),
-            remedy=f"add {', '.join(missing)}, or name the sequences you have (--sequences)",
+            remedy=f"add {', '.join(missing)}",
         )
     images = tuple((kind, relative(files[kind][0], root)) for kind in kinds)
     mask = relative(files["seg"][0], root) if "seg" in files else None
