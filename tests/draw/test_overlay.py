@@ -9,7 +9,16 @@ import pytest
 
 from sagittal.answer import Line
 from sagittal.draw.montage import draw_diameters, draw_montage
-from sagittal.draw.overlay import NORMAL, PLANES, busiest_point, colour_of, draw_slice, label_colours, window
+from sagittal.draw.overlay import (
+    NORMAL,
+    PLANES,
+    busiest_point,
+    colour_of,
+    draw_slice,
+    label_colours,
+    planes_of,
+    window,
+)
 from sagittal.errors import GeometryError, InputError
 from sagittal.geometry import Geometry
 from sagittal.study import Image, Mask
@@ -105,6 +114,42 @@ def test_busiest_point_of_an_empty_mask_is_the_middle():
     image, mask = head()
     empty = Mask(np.zeros_like(mask.data), mask.geometry)
     assert busiest_point(empty) == {p: image.shape[NORMAL[p]] // 2 for p in PLANES}
+
+
+def picture(colour: bool) -> tuple[Image, Mask]:
+    """A picture of 30 × 20 pixels, bright at the top left, with one labelled pixel at x = 25, y = 3."""
+    geometry = Geometry(
+        (30, 20, 1), np.array([[-1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]]), False
+    )
+    data = np.zeros((30, 20, 1), np.uint8)
+    data[:10, :5] = 200
+    labels = np.zeros((30, 20, 1), np.uint8)
+    labels[25, 3] = 1
+    image = np.stack([data, data // 2, data * 0], axis=-1) if colour else data
+    return Image(image, geometry, "photo" if colour else "cxr", "film"), Mask(labels, geometry, {1: "spot"})
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_picture_is_shown_as_it_is(colour):
+    image, mask = picture(colour)
+    assert planes_of(image.geometry) == ("coronal",)
+    shown = draw_slice(image, 0, "coronal", mask=mask, alpha=1.0)
+    assert shown.pixels.shape == (20, 30, 3)
+    assert shown.pixels[2, 2, 0] >= 200 and shown.pixels[15, 2, 0] == 0
+    if colour:
+        assert shown.pixels[2, 2].tolist() == [200, 100, 0]
+    assert np.argwhere((shown.pixels == colour_of(1)).all(axis=-1)).tolist() == [[3, 25]]
+
+
+def test_montage_of_a_picture_has_one_column(tmp_path):
+    from PIL import Image as Pictures
+
+    image, mask = picture(True)
+    draw_montage([image], mask, tmp_path / "p.png")
+    with Pictures.open(tmp_path / "p.png") as drawn:
+        pixels = np.asarray(drawn)
+    # Nothing but background beside the one square.
+    assert (pixels[30:300, 330:] == pixels[40, 400]).all()
 
 
 def test_montage_is_written_whole_and_the_same_each_time(tmp_path):

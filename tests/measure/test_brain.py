@@ -98,3 +98,12 @@ def test_pixels_of_unknown_size_give_a_ratio_but_no_volume():
     assert percent_of_brain(label, int(HEAD.sum()), found) == (100, None)
     other = mask_of(np.ones((3, 3, 3), bool), spacing_known=False)
     assert percent_of_brain(other, 27, found)[0] is None
+
+
+@pytest.mark.parametrize("kind", ["ct", "cxr", "photo", "unknown"])
+def test_what_is_not_an_mr_volume_gives_no_brain(kind: str) -> None:
+    """A liver must never be given as a share of the brain."""
+    found = find_brain([brain_image(kind)])
+    assert found.mask is None and found.reason is not None
+    one_slice = image_of(HEAD[:, :, 8:9] * 1.0, AFFINE, kind="t1", name="slice")
+    assert find_brain([one_slice]).mask is None

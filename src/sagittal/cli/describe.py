@@ -37,6 +37,10 @@ def describe(
     t1c: _Scan = None,
     t2: _Scan = None,
     flair: _Scan = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(help="Scan or picture of another kind, on the mask's grid.", show_default=False),
+    ] = None,
     brain: Annotated[
         Path | None, typer.Option(help="Brain mask; without it a skull-stripped scan's non-zero voxels.")
     ] = None,
@@ -61,7 +65,7 @@ def describe(
     from sagittal.measure.describe import describe as measure
 
     table = load_labels(labels) if labels else None
-    scans = {"t1": t1, "t1c": t1c, "t2": t2, "flair": flair}
+    scans = {"t1": t1, "t1c": t1c, "t2": t2, "flair": flair, "unknown": image}
     mask, images = _read(target, {k: p for k, p in scans.items() if p}, table, spacing, resample=resample)
     if not mask.data.any():
         raise LabelError(
@@ -132,14 +136,12 @@ def _what_came(cases: list[CaseFiles], target: Path) -> str:
 
 
 def _write(out: Path, found: Description, mask: Mask, images: list[Image]) -> str:
-    """Write what was found, and pictures where voxels have a size; returns what was written, in words."""
+    """Write what was found, with pictures; returns what was written, in words."""
     from sagittal.answer import Line
     from sagittal.draw.montage import draw_diameters, draw_montage
     from sagittal.files import write_json
 
     write_json(out / "description.json", found.to_json())
-    if not mask.geometry.spacing_known:
-        return str(out / "description.json")
     shown = _shown(mask, images)
     draw_montage(shown, mask, out / "overlay.png", title=mask.name)
     parts = [_safe(name) for name in found.labels]
@@ -162,9 +164,8 @@ def _shown(mask: Mask, images: list[Image]) -> list[Image]:
 
     from sagittal.study import Image
 
-    grey = [i for i in images if i.channels == 1]
-    grey.sort(key=lambda i: _SHOWN.index(i.kind) if i.kind in _SHOWN else len(_SHOWN))
-    return grey[:2] or [Image(np.zeros(mask.shape, np.uint8), mask.geometry, name="no scan was given")]
+    ranked = sorted(images, key=lambda i: _SHOWN.index(i.kind) if i.kind in _SHOWN else len(_SHOWN))
+    return ranked[:2] or [Image(np.zeros(mask.shape, np.uint8), mask.geometry, name="no scan was given")]
 
 
 def _only(mask: Mask, value: int) -> Mask:

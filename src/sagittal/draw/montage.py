@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sagittal.answer import RESEARCH_USE_ONLY, Line
-from sagittal.draw.overlay import NORMAL, PLANES, Slice, busiest_point, draw_slice, label_colours
+from sagittal.draw.overlay import NORMAL, Slice, busiest_point, draw_slice, label_colours, planes_of
 from sagittal.files import atomic_path
 from sagittal.study import Image, Mask
 
@@ -27,10 +27,10 @@ _LEFT_EDGE = {"axial": "R", "coronal": "R", "sagittal": "A"}
 
 
 def draw_montage(images: Sequence[Image], mask: Mask | None, path: str | Path, *, title: str = "") -> None:
-    """Write a PNG: one row an image, one column a plane, cut where the mask is largest.
+    """Write a PNG: one row an image, one column a plane (a picture has one), cut where the mask is largest.
 
     Args:
-        images: grey images on the mask's grid.
+        images: one or more, on the mask's grid.
         mask: labels to fill; ``None`` shows the middle slices alone.
         path: the PNG to write.
         title: first line of the caption.
@@ -42,8 +42,10 @@ def draw_montage(images: Sequence[Image], mask: Mask | None, path: str | Path, *
     from PIL import ImageDraw
 
     at = None if mask is None else busiest_point(mask)
-    tiles = [[_tile(_slice(image, mask, plane, at)) for plane in PLANES] for image in images]
-    width = len(PLANES) * (_TILE + _GAP) + _GAP
+    planes = planes_of(images[0].geometry)
+    tiles = [[_tile(image, _slice(image, mask, plane, at)) for plane in planes] for image in images]
+    # Wide enough for the line at the foot, also over a single picture.
+    width = max(len(planes), 2) * (_TILE + _GAP) + _GAP
     header = _CAPTION + _GAP if title else _GAP
     row = _TILE + _CAPTION + _GAP
     legend = label_colours(mask) if mask is not None else {}
@@ -119,8 +121,8 @@ def _picture(shown: Slice) -> Picture:
     return Pictures.fromarray(np.ascontiguousarray(shown.pixels))
 
 
-def _tile(shown: Slice) -> Picture:
-    """The slice fitted into a square, with the plane, its place and the side written on it."""
+def _tile(image: Image, shown: Slice) -> Picture:
+    """The slice fitted into a square; with plane, place and side where the image knows its own."""
     from PIL import Image as Pictures
     from PIL import ImageDraw
 
@@ -131,6 +133,8 @@ def _tile(shown: Slice) -> Picture:
     square.paste(
         picture.resize(size, Pictures.Resampling.BICUBIC), ((_TILE - size[0]) // 2, (_TILE - size[1]) // 2)
     )
+    if not image.geometry.spacing_known:
+        return square
     pen = ImageDraw.Draw(square)
     pen.text((4, _TILE - 14), f"{shown.plane} {shown.position_mm:+.0f} mm", fill=_INK)
     pen.text((4, _TILE // 2 - 6), _LEFT_EDGE[shown.plane], fill=_INK)

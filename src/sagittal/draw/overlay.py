@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagittal.errors import InputError
+from sagittal.geometry import Geometry
 from sagittal.study import Image, Mask
 
 #: Okabe–Ito, which colour-blind readers can tell apart, led by the customary colours of glioma labels.
@@ -30,6 +31,13 @@ PALETTE: tuple[tuple[int, int, int], ...] = (
 PLANES = ("axial", "coronal", "sagittal")
 #: World axis that a plane's slices are stacked along.
 NORMAL: Mapping[str, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
+
+
+def planes_of(geometry: Geometry) -> tuple[str, ...]:
+    """The planes worth showing: all three of a volume, the picture's own of a 2D image."""
+    if not geometry.is_2d:
+        return PLANES
+    return tuple(plane for plane in PLANES if geometry.axis_towards(NORMAL[plane])[0] == 2)
 
 
 def colour_of(value: int) -> tuple[int, int, int]:
@@ -62,7 +70,8 @@ def window(image: Image) -> tuple[float, float]:
     if inside.size == 0:
         return float(data.min()), float(data.min()) + 1
     low, high = np.percentile(inside[:: max(1, inside.size // 200_000)], (1, 99))
-    return float(low), float(max(high, low + 1e-6))
+    # A flat foreground is shown bright, against its background.
+    return (float(low), float(high)) if high > low else (float(data.min()), float(high))
 
 
 def draw_slice(
@@ -71,7 +80,7 @@ def draw_slice(
     """One slice with the mask's labels filled in colour and outlined.
 
     Args:
-        image: grey image; ``index`` counts its voxels in RAS order along the plane's normal.
+        image: grey, or colour in 8 bits; ``index`` counts its voxels in RAS order along the plane's normal.
         index: slice number, 0 at left, back or foot.
         plane: one of :data:`PLANES`.
         mask: on the image's grid.
@@ -89,10 +98,8 @@ def draw_slice(
         raise InputError(
             f"The {plane} slice is outside the image.", expected=f"0 to {ras.shape[normal] - 1}", got=index
         )
-    low, high = window(image)
-    grey = _as_shown(np.take(ras.data, index, axis=normal), ras.geometry.spacing, normal, order=1)
-    grey = np.clip((grey.astype(np.float32) - low) / (high - low), 0, 1)
-    pixels = np.repeat((grey * 255)[..., None], 3, axis=-1)
+    plane_data = _as_shown(np.take(ras.data, index, axis=normal), ras.geometry.spacing, normal, order=1)
+    pixels = plane_data.astype(np.float32) if image.channels == 3 else _grey(plane_data, *window(image))
     if mask is not None:
         image.geometry.require_same_grid(mask.geometry, "The mask and the image under it")
         plane_labels = np.take(mask.reorient("RAS").data, index, axis=normal)
@@ -104,6 +111,11 @@ def draw_slice(
     return Slice(pixels.round().astype(np.uint8), plane, position)
 
 
+def _grey(plane: NDArray[Any], low: float, high: float) -> NDArray[np.float32]:
+    shade = np.clip((plane.astype(np.float32) - low) / (high - low), 0, 1) * 255
+    return np.repeat(shade[..., None], 3, axis=-1)
+
+
 def _as_shown(
     plane: NDArray[Any], spacing: tuple[float, float, float], normal: int, *, order: int
 ) -> NDArray[Any]:
@@ -113,10 +125,10 @@ def _as_shown(
     if max(steps) > 1.01 * finest:
         from scipy.ndimage import zoom
 
-        factors = [s / finest for s in steps]
+        factors = [s / finest for s in steps] + [1.0] * (plane.ndim - 2)
         plane = zoom(plane, factors, order=order, mode="nearest", grid_mode=True)
     # Columns run along the first remaining axis; right (or front, in a sagittal slice) is shown left.
-    return np.flip(plane.T, axis=(0, 1))
+    return np.flip(np.swapaxes(plane, 0, 1), axis=(0, 1))
 
 
 def _paint(pixels: NDArray[np.float32], labels: NDArray[Any], alpha: float) -> None:

@@ -16,7 +16,8 @@ BORDER_SHARE = 0.10
 #: No brain is larger; a head is twice this.
 LARGEST_BRAIN_ML = 2200.0
 # Kinds in the order in which they are tried; the first is the paper's own.
-_ORDER = ("t1", "t1c", "t2", "flair", "pd", "gre", "dwi", "adc", "mr", "ct", "unknown")
+# CT, films and images of an unstated kind are left out: what is not zero in them need not be a brain.
+_ORDER = ("t1", "t1c", "t2", "flair", "pd", "gre", "dwi", "adc", "mr")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +45,15 @@ def find_brain(images: Sequence[Image] = (), given: Mask | None = None) -> Brain
     """The brain by the best source there is.
 
     A given mask (any label counts) goes first, then a skull-stripped T1, then any other
-    skull-stripped image, with a warning. An image that is not skull-stripped is never used: its
+    skull-stripped MR volume, with a warning. An image that is not skull-stripped is never used: its
     non-zero voxels are not the brain.
     """
     if given is not None:
         return _brain_of(given.data != 0, given, given.name or "the given mask", ())
     warnings: list[str] = []
-    candidates = [i for kind in _ORDER for i in images if i.kind == kind and i.channels == 1]
+    candidates = [
+        i for kind in _ORDER for i in images if i.kind == kind and i.channels == 1 and not i.geometry.is_2d
+    ]
     for image in candidates:
         inside = nonzero(image)
         why_not = not_stripped(image, inside)
