@@ -36,3 +36,24 @@ def test_import_sagittal_is_free():
 
 def test_the_probe_sees_what_is_imported():
     assert "nibabel" in imported_by("import nibabel")
+
+
+def test_describing_and_building_never_import_torch(tmp_path):
+    code = (
+        (
+            "import numpy as np\n"
+            "from sagittal.geometry import Geometry\n"
+            "from sagittal.study import Mask\n"
+            "from sagittal.io.nifti import write_mask\n"
+            "data = np.zeros((9, 9, 9), np.uint8); data[2:6, 2:7, 3:6] = 1\n"
+            f"path = {str(tmp_path / 'm.nii.gz')!r}\n"
+            "write_mask(path, Mask(data, Geometry((9, 9, 9), np.eye(4)), {1: 'ET'}))\n"
+            "from sagittal.cli import main\n"
+            "main(['describe', path, '--json'])\n"
+            "import sagittal.builders.tumour_set, sagittal.builders.check, sagittal.builders.statistics\n"
+            "import sagittal.language, sagittal.draw.montage"
+        )
+        .replace("main(['describe'", "\ntry: main(['describe'")
+        .replace("'--json'])\n", "'--json'])\nexcept SystemExit: pass\n")
+    )
+    assert not imported_by(code) & {"torch", "transformers"}

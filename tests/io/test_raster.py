@@ -249,3 +249,15 @@ def test_real_pictures(shared_data: Path) -> None:
     assert film.channels == 1 and film.shape == (448, 448, 1) and not film.geometry.spacing_known
     fundus = read_picture(shared_data / "fundus_drive" / "test" / "images" / "02_test.tif", kind="photo")
     assert fundus.channels == 3 and fundus.shape == (565, 584, 1)
+
+
+def test_a_gif_of_one_frame_is_read_and_an_animated_one_refused(tmp_path: Path) -> None:
+    pixels = np.zeros((6, 9), np.uint8)
+    pixels[2, 5] = 255
+    frames = [Pictures.fromarray(pixels), Pictures.fromarray(255 - pixels)]
+    frames[0].save(tmp_path / "mask.gif")
+    mask = read_picture_mask(tmp_path / "mask.gif")
+    assert np.argwhere(mask.data).tolist() == [[5, 2, 0]]
+    frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
+    with pytest.raises(FileFormatError, match="several pictures"):
+        read_picture(tmp_path / "film.gif")

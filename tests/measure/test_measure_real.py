@@ -11,6 +11,7 @@ from literal_measures import component_metrics
 from sagittal.files import to_json_text
 from sagittal.io.labels import LabelTable, load_labels
 from sagittal.io.nifti import read_image, read_mask
+from sagittal.io.raster import read_picture_mask
 from sagittal.measure import atlas_store
 from sagittal.measure.block import block_of
 from sagittal.measure.components import find_components
@@ -125,12 +126,46 @@ def test_white_matter_lesions(shared_data, subject):
     assert describe(mask, images=images).brain_ml is None
 
 
-@pytest.mark.parametrize("subject", [1, 8])
+@pytest.mark.parametrize("subject", range(1, 11))
 def test_anatomy_of_149_labels(shared_data, subject):
     mask = read_mask(shared_data / "nichart" / "dlmuse_seg" / f"Subj{subject}_T1_DLMUSE.nii.gz")
     found = check(describe(mask, brain=mask), brain_ml=(800, 2000))
     assert len(found.labels) > 140
     assert sum(label.brain_percent for label in found.labels.values()) == pytest.approx(100)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "brats_gli_00001/seg-bratstoolkit_isen.nii.gz",
+        "totalseg_refs/example_seg.nii.gz",
+        "totalseg_refs/example_seg_dicom.nii.gz",
+        "totalseg_refs/example_seg_fast.nii.gz",
+        "totalseg_refs/example_seg_fast_force_split.nii.gz",
+        "totalseg_refs/example_seg_mr.nii.gz",
+        "synthseg_labelmaps/data/training_label_maps/training_seg_01.nii.gz",
+        "sri24_lpba40/lpba40.nii.gz",
+    ],
+)
+def test_label_maps_of_other_origin(shared_data: Path, path: str):
+    mask = read_mask(shared_data / path)
+    found = describe(mask)
+    assert len(found.labels) == len(mask.values())
+    total = sum(label.volume_ml or 0 for label in found.labels.values())
+    assert total == pytest.approx(np.count_nonzero(mask.data) * mask.geometry.voxel_volume / 1000)
+
+
+@pytest.mark.parametrize("folder", ["sammed2d_demo", "cxr_lung_masks", "fundus_drive"])
+def test_masks_of_pictures(shared_data: Path, folder: str):
+    paths = sorted(p for p in (shared_data / folder).rglob("*.*") if p.parent.name in ("mask", "masks"))
+    described = 0
+    for path in paths[:20]:
+        mask = read_picture_mask(path)
+        found = describe(mask)
+        described += 1
+        assert sum(label.voxels for label in found.labels.values()) == np.count_nonzero(mask.data)
+        assert all(label.volume_ml is None for label in found.labels.values() if label.voxels)
+    assert described
 
 
 def test_a_real_lesion_equals_the_literal_appendix(shared_data: Path):
