@@ -27,7 +27,7 @@ _SIDED = (
     ("{} ({side})", False),
     ("{} of the {side} hemisphere", True),
 )
-_BOTH = (("both {}", False), ("left and right {}", False), ("bilateral {}", True))
+_BOTH = (("left and right {}", False), ("{} on both sides", False), ("bilateral {}", True))
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,10 @@ class Structure:
         needs: kinds of image, one of which must be given; empty when any will do.
         unsettled_by: lesion labels of maps that leave open whether it is there.
         only_in: label preset that a head's map must have; empty when any will do.
+        whole_head: whether skull-stripped images leave open where it ends.
         paper: the paper's words for it.
         phrases: words that people use for it.
+        plain: those of them that do not say "both sides" or one of them.
     """
 
     name: str
@@ -59,8 +61,10 @@ class Structure:
     needs: tuple[str, ...]
     unsettled_by: tuple[str, ...]
     only_in: str
+    whole_head: bool
     paper: tuple[str, ...]
     phrases: tuple[Phrase, ...]
+    plain: tuple[Phrase, ...]
 
     @property
     def is_pathology(self) -> bool:
@@ -88,11 +92,21 @@ class Sequence:
 
 @dataclass(frozen=True)
 class StructureTable:
-    """Structures, organs that are none of ours, and sequences, each by name."""
+    """Structures and what else prompts speak of.
+
+    Attributes:
+        structures: by name, those without a source included.
+        organs: what people ask a scan of the head for by mistake.
+        sequences: by kind of image.
+        scans: words for which images are meant: ``any``, ``first``, ``last`` visit.
+        on_sequence: words around a sequence's, with {} for it.
+    """
 
     structures: Mapping[str, Structure]
     organs: tuple[Phrase, ...]
     sequences: Mapping[str, Sequence]
+    scans: Mapping[str, tuple[Phrase, ...]]
+    on_sequence: tuple[Phrase, ...]
 
     def __getitem__(self, name: str) -> Structure:
         """The structure of a name.
@@ -113,6 +127,14 @@ class StructureTable:
         """What they do not have: a program that is asked for it abstains."""
         maps = tuple(maps)
         return tuple(s for s in self.structures.values() if not s.known_in(maps))
+
+    def scans_of(self, kind: str) -> tuple[Phrase, ...]:
+        """Words for "on the images of this kind"."""
+        return tuple(
+            Phrase(around.text.format(word.text), withheld=around.withheld or word.withheld)
+            for around in self.on_sequence
+            for word in self.sequences[kind].phrases
+        )
 
 
 @cache
@@ -139,7 +161,8 @@ def structure_table() -> StructureTable:
         kind: Sequence(kind, entry["name"], _phrases(kind, [Phrase(w) for w in entry["words"]]))
         for kind, entry in table["sequences"].items()
     }
-    return StructureTable(made, organs, sequences)
+    scans = {key: _phrases(key, [Phrase(w) for w in words]) for key, words in table["scans"].items()}
+    return StructureTable(made, organs, sequences, scans, scans.pop("sequence"))
 
 
 def _structures(name: str, entry: Mapping[str, Any]) -> list[Structure]:
@@ -154,14 +177,16 @@ def _structures(name: str, entry: Mapping[str, Any]) -> list[Structure]:
     common: dict[str, Any] = {
         "base": name, "labels": labels, "many": many, "paired": bool(left),
         "needs": tuple(entry.get("needs", ())), "unsettled_by": tuple(entry.get("unsettled_by", ())),
-        "only_in": entry.get("only_in", ""), "paper": tuple(entry.get("paper", ())),
+        "only_in": entry.get("only_in", ""), "whole_head": bool(entry.get("whole_head", False)),
+        "paper": tuple(entry.get("paper", ())), "plain": tuple(words),
     }  # fmt: skip
     both = [_with(shape, w, "") for w in words if w.plural and left for shape in _BOTH]
     made = [Structure(name=name, side="", values=(*left, *right, *middle),
                       phrases=(*words, *both), **common)]  # fmt: skip
     if left:
         singular = [w for w in words if not w.plural or many]
-        for side, values in (("left", left), ("right", right)):
+        sides: tuple[tuple[Side, tuple[int, ...]], ...] = (("left", left), ("right", right))
+        for side, values in sides:
             sided = tuple(_with(shape, word, side) for word in singular for shape in _SIDED)
             made.append(Structure(name=f"{side} {name}", side=side, values=values, phrases=sided, **common))
     return made

@@ -1,0 +1,210 @@
+"""The tasks of the core: when each applies to a study, what it asks, and the programs that answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from sagittal.builders.voxel import programs
+from sagittal.builders.voxel.acquisition import Visit
+from sagittal.builders.voxel.situation import Question, Situation
+from sagittal.builders.voxel.structures import Structure
+from sagittal.language.voxel_wordings import Phrase
+
+_WHOLES = {"share_brain": "brain", "share_icv": "intracranial cavity"}
+_INTENSITIES = ("mean", "sd", "snr")
+#: How the second of two sides is called after the first was named in full.
+_OTHER_SIDE = {
+    side: (
+        Phrase(f"{side} one"),
+        Phrase(side),
+        Phrase(f"{side} side"),
+        Phrase(f"one on the {side}", withheld=True),
+    )
+    for side in ("left", "right")
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One kind of question.
+
+    Attributes:
+        name: as in the grammar's roots.
+        weight: how often it is drawn, next to others that apply.
+        applies: whether a study and the images given allow it.
+        ask: draws a question; ``None`` when the draw led nowhere.
+    """
+
+    name: str
+    weight: float
+    applies: Callable[[Situation], bool]
+    ask: Callable[[Situation], Question | None]
+
+
+def _measure(name: str, kinds: str, weight: float = 1.0) -> Task:
+    """A measurement of one structure: any, or a pathology."""
+
+    def applies(s: Situation) -> bool:
+        whole = s.table[_WHOLES[name]] if name in _WHOLES else None
+        if whole is not None and whole not in s.anatomy(s.last, found=True):
+            return False
+        return kinds != "pathology" or bool(_pathologies(s))
+
+    def ask(s: Situation) -> Question | None:
+        visit, words, kind = s.where()
+        structure = s.structure(visit, kinds)
+        if structure is None or structure.name in (_WHOLES.get(name), "intracranial cavity"):
+            return None
+        encoded = s.encoded(visit, kind)
+        made = programs.measure(name, encoded, s.thing(structure, visit))
+        return _question(name, words, {"a": structure}, made)
+
+    return Task(name, weight, applies, ask)
+
+
+def _pathologies(s: Situation) -> list[Structure]:
+    return s.pathologies(s.last, found=True) + s.pathologies(s.last, found=False)
+
+
+def _question(
+    name: str, words: Sequence[Phrase] | None, things: dict[str, Structure], made: programs.Programs
+) -> Question:
+    slots: dict[str, Sequence[Phrase]] = {slot: thing.phrases for slot, thing in things.items()}
+    if words is not None:
+        slots["scan"] = words
+    root = f"{'ask' if words is None else 'ask_on'} {name}"
+    return Question(root, slots, made, tuple(t.name for t in things.values()))
+
+
+def _intensity(name: str) -> Task:
+    def applies(s: Situation) -> bool:
+        return bool(s.named_kinds(s.last)) or len(s.last.names) == 1
+
+    def ask(s: Situation) -> Question | None:
+        visit = s.last
+        structure = s.structure(visit)
+        if structure is None:
+            return None
+        kinds = s.named_kinds(visit)
+        unnamed = len(visit.names) == 1 and (not kinds or s.chance(0.4))
+        variable = visit.names[0] if unnamed else s.given.of_kind(s.choose(kinds), visit)
+        assert variable is not None
+        kind = s.given.volumes[variable].kind
+        known = s.table.sequences.get(kind)
+        encoded = s.encoded(visit, kind)
+        made = programs.measure(
+            name,
+            encoded,
+            s.thing(structure, visit),
+            sequence=variable,
+            kind=known.name if known else "the image",
+        )
+        slots: dict[str, Sequence[Phrase]] = {"a": structure.phrases}
+        if not unnamed and known:
+            slots["seq"] = known.phrases
+        return Question(f"ask {name} {'any' if unnamed else 'seq'}", slots, made, (structure.name,))
+
+    return Task(name, 0.7, applies, ask)
+
+
+# -- two structures ------------------------------------------------------------------------------
+
+
+def _compare(name: str) -> Task:
+    def ask(s: Situation) -> Question | None:
+        visit, words, kind = s.where()
+        pair = _two_sides(s, visit) if s.chance(0.4) else _two_structures(s, visit)
+        if pair is None:
+            return None
+        a, b = pair
+        made = programs.compare(name, s.encoded(visit, kind), s.thing(a, visit), s.thing(b, visit))
+        question = _question(name, words, {"a": a, "b": b}, made)
+        if a.base == b.base and s.chance(0.5):
+            # "Is the left hippocampus smaller than the right one?"
+            question = replace(question, slots={**question.slots, "b": _OTHER_SIDE[b.side]})
+        return question
+
+    return Task(name, 1.0, lambda s: bool(s.anatomy(s.last, found=True)), ask)
+
+
+def _two_sides(s: Situation, visit: Visit) -> tuple[Structure, Structure] | None:
+    paired = list(dict.fromkeys(x.base for x in s.anatomy(visit, found=True) if x.paired))
+    if not paired:
+        return None
+    base = s.choose(paired)
+    left, right = s.table[f"left {base}"], s.table[f"right {base}"]
+    return (left, right) if s.chance(0.5) else (right, left)
+
+
+def _two_structures(s: Situation, visit: Visit) -> tuple[Structure, Structure] | None:
+    a, b = s.structure(visit), s.structure(visit)
+    return None if a is None or b is None or a.base == b.base else (a, b)
+
+
+def _ask_asymmetry(s: Situation) -> Question | None:
+    visit, words, kind = s.where()
+    pair = _two_sides(s, visit)
+    if pair is None:
+        return None
+    left, right = sorted(pair, key=lambda x: x.side)
+    made = programs.asymmetry(s.encoded(visit, kind), s.thing(left, visit), s.thing(right, visit))
+    whole = s.table[left.base]
+    question = _question("asymmetry", words, {"a": whole}, made)
+    # Both sides are meant already: "the asymmetry of the left and right hippocampus" says it twice.
+    return replace(question, slots={**question.slots, "a": whole.plain})
+
+
+# -- two visits, and a tumour's parts ------------------------------------------------------------
+
+
+def _change(name: str, by: str) -> Task:
+    def ask(s: Situation) -> Question | None:
+        before, after = s.given.visits[0], s.given.visits[-1]
+        structure = s.structure(s.choose((before, after)), "both" if s.chance(0.4) else "pathology")
+        if structure is None or not all(s.truth.knows(structure, v.session) for v in (before, after)):
+            return None
+        made = programs.change(before.names, after.names, s.thing(structure, before, after), by=by)
+        return _question(name, None, {"a": structure}, made)
+
+    return Task(name, 4.0 if by == "volume" else 2.0, lambda s: s.several, ask)
+
+
+def _ask_parts(s: Situation) -> Question | None:
+    visit, words, kind = s.where()
+    found = s.truth.found(s.table["whole tumour"], visit.session)
+    if not found and not s.chance(s.config.absent):
+        return None
+    made = programs.parts(s.encoded(visit, kind), found=found)
+    question = _question("parts", words, {}, made)
+    return Question(question.root, question.slots, made, tuple(programs.PARTS.values()))
+
+
+def _parts_apply(s: Situation) -> bool:
+    names = programs.PARTS.values()
+    return all(s.seen(s.table[n]) and s.truth.knows(s.table[n], s.last.session) for n in names)
+
+
+TASKS: tuple[Task, ...] = (
+    _measure("segment", "both", 2.0),
+    _measure("volume", "both", 2.0),
+    _measure("height", "both"),
+    _measure("width", "both"),
+    _measure("depth", "both"),
+    _measure("box", "both"),
+    _measure("diameter", "both"),
+    *(_intensity(name) for name in _INTENSITIES),
+    _measure("presence", "pathology", 1.5),
+    _measure("count", "pathology"),
+    _measure("side", "pathology"),
+    _measure("largest_volume", "pathology"),
+    _measure("largest_diameter", "pathology", 0.7),
+    _measure("largest_side", "pathology", 0.7),
+    _measure("share_brain", "both", 0.7),
+    _measure("share_icv", "both", 0.7),
+    *(_compare(name) for name in ("difference", "ratio", "larger")),
+    Task("asymmetry", 1.0, lambda s: bool(s.anatomy(s.last, found=True)), _ask_asymmetry),
+    Task("parts", 1.0, _parts_apply, _ask_parts),
+    _change("change", "volume"),
+    _change("change_diameter", "diameter"),
+)
