@@ -226,6 +226,8 @@ def _processor() -> str:
 
 def report(seed: int, fast: dict, literal: dict, command: str) -> str:
     """The page that is committed."""
+    from report import commit
+
     from sagittal.files import versions
 
     ratio = literal["seconds"] / fast["warm"]
@@ -265,7 +267,7 @@ def report(seed: int, fast: dict, literal: dict, command: str) -> str:
         + ".",
         "",
         f"- command: `{command}`",
-        f"- seed: {seed}",
+        f"- seed: {seed}; commit {commit()}",
         f"- processor: {_processor()}, one core, one thread",
         f"- {platform.python_implementation()} {platform.python_version()}, {platform.system()}; "
         + ", ".join(f"{name} {version}" for name, version in libraries.items()),

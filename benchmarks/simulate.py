@@ -1,6 +1,6 @@
 """How long a simulated study takes: one core, and a GPU where there is one.
 
-    python benchmarks/simulate.py [--heads FOLDER] [--studies 20] [--out docs/results/simulate_speed.md]
+    python benchmarks/simulate.py [--heads FOLDER] [--studies 20]
 
 Writes a small table: median and slowest study of each world on 96 × 112 × 88 voxels of 2 mm, with the command
 and the machine. Heads are phantoms unless a folder of label maps is named.
@@ -9,40 +9,28 @@ and the machine. Heads are phantoms unless a folder of label maps is named.
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 import time
 from pathlib import Path
 
 import torch
+from report import write_report
 
-from sagittal.files import versions, write_text
 from sagittal.simulate import HeadSet, preset, simulate
 from sagittal.simulate.config import PRESETS
+
+SEED = 0
 
 
 def seconds_each(name: str, heads: HeadSet, studies: int, device: str) -> list[float]:
     """Wall-clock seconds of each study, heads already in memory."""
-    simulate(preset(name), heads, [studies], 0, device)
+    simulate(preset(name), heads, [studies], SEED, device)
     taken = []
     for index in range(studies):
         start = time.perf_counter()
-        simulate(preset(name), heads, [index], 0, device)
+        simulate(preset(name), heads, [index], SEED, device)
         taken.append(time.perf_counter() - start)
     return taken
-
-
-def machine() -> str:
-    """Processor, memory-independent facts, versions."""
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        names = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line
-        ]
-        model = names[0] if names else model
-    made = versions("torch", "numpy")
-    return f"{model}; Python {platform.python_version()}, torch {made['torch']}, numpy {made['numpy']}"
 
 
 def main() -> None:
@@ -52,7 +40,6 @@ def main() -> None:
         "--heads", type=Path, default=None, help="folder of label maps; phantoms when left out"
     )
     parser.add_argument("--studies", type=int, default=20)
-    parser.add_argument("--out", type=Path, default=Path("docs/results/simulate_speed.md"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     heads = HeadSet.from_folder(arguments.heads) if arguments.heads else HeadSet.phantoms(2, 1.0)
@@ -60,13 +47,8 @@ def main() -> None:
     for index in range(len(heads)):
         heads.head(index)
     lines = [
-        "# Speed of simulation",
-        "",
-        f"`python benchmarks/simulate.py{' --heads FOLDER' if arguments.heads else ''} --studies "
-        f"{arguments.studies}`",
-        "",
-        f"{machine()}. One thread; heads: {len(heads)} from {heads.source}; 96 × 112 × 88 voxels of 2 mm; "
-        f"{arguments.studies} studies of each world.",
+        f"One thread; heads: {len(heads)} from {heads.source}; 96 × 112 × 88 voxels of 2 mm; seed {SEED}; "
+        f"{arguments.studies} studies of each world. Target: a four-sequence study in at most 1 s.",
         "",
         "| world | images | median s | slowest s |",
         "| --- | --- | --- | --- |",
@@ -82,7 +64,9 @@ def main() -> None:
         lines += ["", f"GPU ({torch.cuda.get_device_name()}): {rate:.1f} studies a second (gli)."]
     else:
         lines += ["", "No GPU was there to measure on."]
-    write_text(arguments.out, "\n".join(lines) + "\n")
+    option = " --heads FOLDER" if arguments.heads else ""
+    command = f"python benchmarks/simulate.py{option} --studies {arguments.studies}"
+    write_report("simulate_speed", "Speed of simulation", command, lines, ("torch", "numpy"))
 
 
 if __name__ == "__main__":
