@@ -218,15 +218,20 @@ class VolumeGenerator(nn.Module):
         Returns:
             Per wanted stream, in the order asked, (studies, prompts, X, Y, Z) logits.
         """
+        wanted = list(range(prepared.grids.streams)) if streams is None else list(streams)
+        x = self.features(prepared, phi, wanted)
+        return self._logits(x, prepared.grids, wanted, phi.shape[:2])
+
+    def features(self, prepared: Prepared, phi: Tensor, wanted: Sequence[int]) -> LevelFeatures:
+        """What :meth:`forward` makes logits of: per grid (studies·prompts·wanted streams, C, X, Y, Z)."""
         grids, prompts = prepared.grids, phi.shape[1]
         every = phi.flatten(0, 1)
-        wanted = list(range(grids.streams)) if streams is None else list(streams)
         x: LevelFeatures = []
         for n in reversed(range(self.config.levels)):
             convolved = self._convolve(n, prepared, x, prompts)
             answer = [tuple(i for i, s in enumerate(g) if s in wanted) for g in grids.groups]
             x = self.levels[n](convolved, every, grids, answer if n == 0 else None)
-        return self._logits(x, grids, wanted, phi.shape[:2])
+        return x
 
     def _convolve(self, n: int, prepared: Prepared, below: LevelFeatures, prompts: int) -> LevelFeatures:
         """Convolution over [up-sampled features ; skip] at level n, per grid (studies·prompts·S_g, …)."""

@@ -1,0 +1,117 @@
+"""The eyes of the shipped VoxelPrompt: simulated studies → encoder and generator that fixed φ steer.
+
+    python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage everything
+    python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage prompts
+
+``HEADS`` holds the label maps ``training_seg_01`` … ``training_seg_10``; the studies are made on the first
+run (a few minutes, 10 GB). ``--watch FOLDER`` looks at real scans now and then: BraTS cases as they are
+published for DeepMedic. Both stages go on where they were cut off; the second starts from the first's end.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sagittal.io.opening import open_study
+from sagittal.models.voxelprompt.config import VoxelPromptConfig
+from sagittal.simulate import HeadSet
+from sagittal.study import Mask
+from sagittal.train.loop import Loop, LoopConfig, use_mean
+from sagittal.train.patches import Patch, Patches
+from sagittal.train.vision_losses import Eyes, everything_loss, prompt_loss
+from sagittal.train.vision_scores import Case, real_case, score, simulated_case
+from sagittal.train.vision_set import VisionSet
+from sagittal.train.worlds import make_banks, training_worlds
+
+SEED = 20261
+PATCH = 64
+WATCHED = (
+    "cerebral white matter", "cerebral cortex", "lateral ventricle", "thalamus", "caudate", "putamen",
+    "hippocampus", "cerebellum", "brainstem", "left hippocampus", "whole tumour", "tumour core",
+    "enhancing tumour", "oedema", "lesion", "white matter hyperintensities",
+)  # fmt: skip
+STAGES: dict[str, tuple[Callable[[Eyes, Patch], dict[str, Tensor]], LoopConfig]] = {
+    "everything": (everything_loss, LoopConfig(steps=3200, rate=1.5e-3, score_every=400)),
+    "prompts": (prompt_loss, LoopConfig(steps=3000, rate=1e-3, score_every=400)),
+}
+
+
+def main() -> None:
+    """Make the studies, train one stage."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--heads", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("runs/vision"))
+    parser.add_argument("--stage", choices=STAGES, required=True)
+    parser.add_argument("--watch", type=Path)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    given = parser.parse_args()
+    torch.manual_seed(SEED)
+    torch.set_flush_denormal(True)
+    sizes = VoxelPromptConfig.preset("small")
+    eyes = Eyes(sizes.vision, sizes.language.width)
+    if given.stage == "prompts":
+        use_mean(torch.load(given.out / "everything" / "last.pt", weights_only=True), eyes)
+        eyes.all_heads.requires_grad_(False)
+    training = Patches(_studies(given, "training", range(7)), SEED, PATCH, sizes.vision.levels, asked=3)
+    cases = _cases(given, sizes)
+    of_patch, config = STAGES[given.stage]
+    if given.steps:
+        config = LoopConfig(**{**vars(config), "steps": given.steps})
+
+    def loss(number: int) -> Mapping[str, Tensor]:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return of_patch(eyes, training(number))
+
+    def scores() -> Mapping[str, float]:
+        found = score(eyes, cases, prompted=given.stage == "prompts")
+        real = [v for k, v in found.items() if k.startswith("real")]
+        made = [v for k, v in found.items() if k.startswith("made")]
+        return {"score": float(np.mean([np.mean(x) for x in (real, made) if x])), **found}
+
+    loop = Loop(
+        eyes, config, loss, given.out / given.stage, scores=scores, say=lambda line: print(line, flush=True)
+    )
+    loop.run(minutes=given.minutes)
+
+
+def _studies(given: argparse.Namespace, split: str, heads: range) -> VisionSet:
+    worlds = training_worlds(f"vision_{split}")
+    label_maps = HeadSet.from_folder(given.heads).subset(heads)
+    banks = make_banks(given.out / "studies" / split, worlds, label_maps, SEED)
+    preparation = VoxelPromptConfig.preset("small").preparation
+    return VisionSet(banks, given.out / "prepared" / split, preparation)
+
+
+def _cases(given: argparse.Namespace, sizes: VoxelPromptConfig) -> list[Case]:
+    """Simulated studies of the validation head, and real scans that may be looked at."""
+    levels = sizes.vision.levels
+    held = _studies(given, "validation", range(7, 8))
+    cases = [simulated_case(f"made-{n}", held.load(n), WATCHED, levels) for n in range(len(held))]
+    for folder in sorted(given.watch.iterdir()) if given.watch else []:
+        study = open_study(
+            [f"flair={folder}/Flair_subtrMeanDivStd.nii.gz", f"t1c={folder}/T1c_subtrMeanDivStd.nii.gz",
+             f"seg={folder}/OTMultiClass.nii.gz"]
+        )  # fmt: skip
+        [labels] = study.masks
+        images = list(study.images)
+        sorts = {"whole tumour": (1, 2, 3, 4), "tumour core": (1, 3, 4), "enhancing tumour": (4,)}
+        masks = {n: _binary(labels, values) for n, values in sorts.items()}
+        cases.append(real_case(f"real-{folder.name}", images, masks, sizes.preparation, levels))
+    return cases
+
+
+def _binary(labels: Mask, values: tuple[int, ...]) -> Mask:
+    return Mask(np.isin(labels.data, values).astype(np.uint8), labels.geometry, {1: "truth"})
+
+
+if __name__ == "__main__":
+    main()

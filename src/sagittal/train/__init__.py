@@ -1,0 +1,1 @@
+"""Training: data, losses, the one loop. The recipes stand in ``recipes/``."""

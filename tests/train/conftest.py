@@ -1,0 +1,28 @@
+"""Prepared studies of the toy heads, small and made once."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from sagittal.models.voxelprompt.preparation import PreparationConfig
+from sagittal.simulate import HeadSet
+from sagittal.train.vision_set import VisionSet
+from sagittal.train.worlds import make_banks, training_worlds
+
+
+@pytest.fixture(scope="session")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> VisionSet:
+    """One study a world of the committed table, of phantom heads at 4 mm."""
+    folder = tmp_path_factory.mktemp("vision")
+    worlds = tuple(
+        dataclasses.replace(
+            world,
+            studies=1,
+            config=world.config.model_copy(update={"shape": (48, 56, 44), "spacing": (4.0, 4.0, 4.0)}),
+        )
+        for world in training_worlds("vision_training")
+    )
+    banks = make_banks(folder / "banks", worlds, HeadSet.phantoms(), 0)
+    return VisionSet(banks, folder / "prepared", PreparationConfig(working_mm=4.0))
