@@ -60,6 +60,7 @@ def main() -> None:
     eyes = Eyes(sizes.vision, sizes.language.width)
     if given.stage == "prompts":
         use_mean(torch.load(given.out / "everything" / "last.pt", weights_only=True), eyes)
+        eyes.begin_prompts()
         eyes.all_heads.requires_grad_(False)
     training = Patches(_studies(given, "training", range(7)), SEED, PATCH, sizes.vision.levels, asked=3)
     cases = _cases(given, sizes)

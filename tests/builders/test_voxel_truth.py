@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from sagittal.builders.voxel import programs
 from sagittal.builders.voxel.acquisition import acquisition
 from sagittal.builders.voxel.programs import Thing
 from sagittal.builders.voxel.truth import OracleToolbox, Truth, run_truth
+from sagittal.builders.voxel_tasks import build_conversation, with_truth
 from sagittal.errors import LabelError
 from sagittal.study import Mask, Study
 
@@ -236,3 +238,15 @@ def test_masks_come_on_the_first_image_s_grid():
     mask = toolbox.segment(toolbox.encode([coarse, study.images[1]], SITE), "brain", SITE)
     assert mask.geometry.same_grid(coarse.geometry)
     assert np.array_equal(mask.data, array("gli", "brain")[4:40, 4:48, 4:38])
+
+
+def test_without_an_anatomy_map_no_true_program_fails() -> None:
+    """A real case as a user has it: lesions alone are annotated, so no side or share of the brain."""
+    whole = made("gli").study
+    study = replace(whole, masks=tuple(mask for mask in whole.masks if mask.name == "lesions"))
+    truth, rng = Truth(study, None), np.random.default_rng(5)
+    for _ in range(120):
+        drawn = with_truth(build_conversation(study, None, rng, truth=truth), truth)
+        assert drawn.feedback is not None
+        assert len(drawn.feedback) == len(drawn.programs) - 1, drawn.programs
+        assert not any(f.text.startswith("error") for f in drawn.feedback)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
+from sagittal.builders.voxel_tasks import VoxelTasksConfig, build_conversation
+from sagittal.language.tokenizer import Tokenizer
+from sagittal.models.voxelprompt import Scribe
 from sagittal.models.voxelprompt.preparation import PreparationConfig
 from sagittal.simulate import HeadSet
 from sagittal.train.vision_set import VisionSet
@@ -26,3 +30,15 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> VisionSet:
     )
     banks = make_banks(folder / "banks", worlds, HeadSet.phantoms(), 0)
     return VisionSet(banks, folder / "prepared", PreparationConfig(working_mm=4.0))
+
+
+@pytest.fixture(scope="session")
+def scribe(studies: VisionSet) -> Scribe:
+    texts = []
+    rng = np.random.default_rng(0)
+    for number in range(len(studies)):
+        made = studies.banks.load(number)
+        for _ in range(4):
+            drawn = build_conversation(made.study, made.facts, rng, config=VoxelTasksConfig(unanswerable=0.2))
+            texts += [drawn.question, *drawn.programs]
+    return Scribe(Tokenizer.train(texts, 400))

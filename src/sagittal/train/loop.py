@@ -167,6 +167,11 @@ class Loop:
         self._save()
         return progress
 
+    def use_mean(self) -> None:
+        """Put the running mean in the place of the weights, to keep or to save them."""
+        with torch.no_grad():
+            torch._foreach_copy_([p.detach() for p in self.weights], self.mean)
+
     def _rate(self) -> float:
         return self.config.rate_at(self.progress.step) / 2**self.progress.halvings
 

@@ -35,6 +35,20 @@ class Eyes(nn.Module):
         self.generator = VolumeGenerator(config)
         self.all_heads = nn.Linear(config.channels[0], len(leaves()) + len(pathologies()))
 
+    @torch.no_grad()
+    def begin_prompts(self) -> None:
+        """From drawing everything to drawing what φ asks for, without losing what was learnt.
+
+        What the one φ so far adds at each level becomes part of the bias, and the weights of φ start anew,
+        small: at first every φ gives the features that the map of everything was read from.
+        """
+        [code] = structure_codes([EVERYTHING], self.config.phi_channels)
+        for level in self.generator.levels:
+            mix = level.mix.mix
+            _, of_phi = mix.weight.split([mix.weight.shape[1] - len(code), len(code)], dim=1)
+            mix.bias += of_phi @ code
+            nn.init.normal_(of_phi, std=0.02)
+
     def everything(self, patch: Patch) -> tuple[Tensor, Tensor]:
         """(leaves, X, Y, Z) and (pathologies, X, Y, Z) logits."""
         prepared = self.generator.prepare(self.encode(patch))

@@ -11,7 +11,13 @@ from sagittal.builders.voxel.situation import Question, Situation
 from sagittal.builders.voxel.structures import Structure
 from sagittal.language.voxel_wordings import Phrase
 
-_WHOLES = {"share_brain": "brain", "share_icv": "intracranial cavity"}
+#: What a measurement is taken against: a study whose maps do not have it cannot be asked.
+_WHOLES = {
+    "share_brain": "brain",
+    "share_icv": "intracranial cavity",
+    "side": "brain",
+    "largest_side": "brain",
+}
 _INTENSITIES = ("mean", "sd", "snr")
 #: How the second of two sides is called after the first was named in full.
 _OTHER_SIDE = {

@@ -1,0 +1,98 @@
+"""The eyes: losses against literal ones, a change of task that forgets nothing, a patch learnt by heart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from sagittal.nn.stream_unet import StreamUNetConfig
+from sagittal.train.patches import Patches
+from sagittal.train.vision_losses import (
+    Eyes,
+    _binary,
+    _leaf_dice,
+    everything_loss,
+    prompt_loss,
+)
+from sagittal.train.vision_scores import dice, predicted, score, simulated_case
+from sagittal.train.vision_set import VisionSet
+
+SIZES = StreamUNetConfig.model_validate({"channels": (8, 16), "phi_channels": 16, "attention": 8})
+
+
+@pytest.fixture
+def eyes() -> Eyes:
+    torch.manual_seed(0)
+    return Eyes(SIZES, 32)
+
+
+def test_dice_of_leaves_is_the_literal_one() -> None:
+    generator = torch.Generator().manual_seed(0)
+    shares = torch.randn(5, 4, 3, 2, generator=generator).softmax(dim=0)
+    leaf = torch.randint(0, 4, (4, 3, 2), generator=generator)
+    literal = []
+    for n in range(5):
+        target = (leaf == n).float()
+        if target.any():
+            literal.append((2 * (shares[n] * target).sum() + 1) / (shares[n].sum() + target.sum() + 1))
+    torch.testing.assert_close(_leaf_dice(shares, leaf), 1 - torch.stack(literal).mean())
+
+
+def test_an_empty_mask_asks_for_nothing_but_emptiness() -> None:
+    logits, empty = torch.randn(2, 3, 3, 3), torch.zeros(2, 3, 3, 3)
+    expected = functional.binary_cross_entropy_with_logits(logits, empty)
+    torch.testing.assert_close(_binary(logits, empty), expected)
+    assert float(_binary(torch.full_like(logits, -50), empty)) < 1e-6
+
+
+def test_prompts_begin_with_what_was_learnt(studies: VisionSet, eyes: Eyes) -> None:
+    """No φ changes the features at first by much, and they are those of the map of everything."""
+    patch = Patches(studies, 0, 16, 2, asked=3)(1)
+    with torch.no_grad():
+        prepared = eyes.generator.prepare(eyes.encode(patch))
+        phi = eyes._phi(["everything"], patch)
+        [before] = eyes.generator.features(prepared, phi, [0])
+        eyes.begin_prompts()
+        [after] = eyes.generator.features(prepared, torch.zeros_like(phi), [0])
+        [asked] = eyes.generator.features(prepared, eyes._phi(patch.asked[:1], patch), [0])
+    torch.testing.assert_close(before, after, atol=1e-4, rtol=1e-4)
+    assert 0 < float((asked - after).abs().mean()) < 0.5 * float(after.abs().mean())
+
+
+@pytest.mark.parametrize("loss", [everything_loss, prompt_loss])
+def test_one_patch_is_learnt_by_heart(studies: VisionSet, eyes: Eyes, loss) -> None:  # type: ignore[no-untyped-def]
+    patch = Patches(studies, 3, 12, 2, asked=2)(7)
+    optimiser = torch.optim.Adam(eyes.parameters(), 5e-3)
+    values = []
+    for _ in range(25):
+        terms = loss(eyes, patch)
+        optimiser.zero_grad()
+        terms["loss"].backward()
+        optimiser.step()
+        values.append(float(terms["loss"].detach()))
+    assert values[-1] < 0.75 * values[0]
+
+
+def test_pathologies_that_are_not_settled_teach_nothing(studies: VisionSet, eyes: Eyes) -> None:
+    draw = Patches(studies, 1, 12, 2, asked=1)
+    patch = next(p for p in map(draw, range(40)) if not p.settled.all())
+    everything_loss(eyes, patch)["loss"].backward()
+    grad = eyes.all_heads.weight.grad
+    assert grad is not None
+    rows = grad[-len(patch.settled) :]
+    assert (rows[~patch.settled] == 0).all()
+    assert not patch.settled.any() or (rows[patch.settled] != 0).any()
+
+
+def test_scores_are_means_by_group(studies: VisionSet, eyes: Eyes) -> None:
+    cases = [simulated_case(f"made-{n}", studies.load(n), ("brainstem", "hippocampus"), 2) for n in (0, 1)]
+    for prompted in (False, True):
+        found = score(eyes.eval(), cases, prompted=prompted)
+        literal = [
+            dice(predicted(eyes, c, prompted=prompted)["brainstem"], c.truth["brainstem"]) for c in cases
+        ]
+        assert found["made brainstem"] == pytest.approx(np.mean(literal))
+    assert dice(np.zeros(3, bool), np.zeros(3, bool)) == 1.0
+    assert dice(np.array([True, True, False]), np.array([False, True, True])) == 0.5
