@@ -18,6 +18,7 @@ LINES = [
     ["resampling"],
     ["study"],
     ["answer"],
+    ["weights"],
     ["splits"],
     ["example"],
     ["io"],
@@ -33,6 +34,7 @@ LINES = [
     ["builders"],
     ["train"],
     ["asking"],
+    ["evaluation"],
     ["cli", "server"],
 ]
 FLOOR = {name: level for level, names in enumerate(LINES) for name in names}

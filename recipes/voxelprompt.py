@@ -1,0 +1,160 @@
+"""VoxelPrompt, whole: eyes and words put together, taught together (Eq. 2), and made ready to ship.
+
+    python recipes/voxelprompt.py join --vision runs/vision --words runs/language --out runs/voxelprompt
+    python recipes/voxelprompt.py ship --out runs/voxelprompt --folder src/sagittal/weights/voxelprompt-small
+
+``join`` begins with what ``voxelprompt_vision.py`` and ``voxelprompt_language.py`` learnt apart and goes on
+with Eq. 2 alone: masks teach the language model its φ, and no fixed code is used any more. It goes on where
+it was cut off. ``paper`` trains the published configuration from nothing, as §4.3 says, on the same studies:
+
+    python recipes/voxelprompt.py paper --vision runs/vision --words runs/language --out runs/paper
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sagittal.builders.voxel_tasks import VoxelTasksConfig
+from sagittal.language.tokenizer import Tokenizer
+from sagittal.models.checkpoint import Accepts, Card, Score
+from sagittal.models.voxelprompt import Scribe, VoxelPrompt, VoxelPromptConfig, save_voxelprompt
+from sagittal.runtime import runtime
+from sagittal.study import Study
+from sagittal.train.joint import JointConfig, Lessons
+from sagittal.train.language_pool import read_pool
+from sagittal.train.language_stream import LanguageStream
+from sagittal.train.loop import Loop, LoopConfig, use_mean
+from sagittal.train.vision_losses import Eyes
+from sagittal.train.voxelprompt import PAPER, JointTraining
+from sagittal.train.worlds import Banks, training_worlds
+
+SEED = 20261
+JOINT = LoopConfig(steps=400, rate=2e-4, warm_up=30, mean_over=100, save_every=20, score_every=100)
+# Conversations without voxels beside each lesson with them, so that rare words are not forgotten.
+WORDS = 8
+PATCH = 64
+HELD = 8
+
+
+def main() -> None:
+    """One of three steps."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("step", choices=("join", "paper", "ship"))
+    parser.add_argument("--vision", type=Path, default=Path("runs/vision"))
+    parser.add_argument("--words", type=Path, default=Path("runs/language"))
+    parser.add_argument("--out", type=Path, default=Path("runs/voxelprompt"))
+    parser.add_argument("--folder", type=Path, help="for ship: the checkpoint's new folder")
+    parser.add_argument("--scores", type=Path, help="for ship: JSON list of the card's scores")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    given = parser.parse_args()
+    torch.manual_seed(SEED)
+    torch.set_flush_denormal(True)
+    if given.step == "ship":
+        ship(given)
+    else:
+        train(given)
+
+
+def train(given: argparse.Namespace) -> None:
+    """Joint training: of what was learnt apart, or of the paper's configuration from nothing."""
+    paper = given.step == "paper"
+    tokenizer = Tokenizer.load(given.words / "run" / "tokenizer.json")
+    model = (
+        VoxelPrompt(VoxelPromptConfig.preset("paper", vocabulary=tokenizer.size)) if paper else joined(given)
+    )
+    scribe, sizes = Scribe(tokenizer), model.config
+    tasks = VoxelTasksConfig(unanswerable=0.1)
+    lessons = _lessons(
+        given, "training", scribe, JointConfig(tasks, sizes.preparation, None if paper else PATCH)
+    )
+    whole = _lessons(given, "validation", scribe, JointConfig(tasks, sizes.preparation))
+    where = runtime("auto", threads=given.threads)
+    model = model.to(where.device).train()
+    training = JointTraining(model, lessons, [whole(n) for n in range(HELD)], where)
+    words = LanguageStream(read_pool(given.words / "pool"), scribe, SEED + 1)
+
+    def loss(number: int) -> Mapping[str, Tensor]:
+        terms = dict(training.loss(number))
+        if not paper:
+            with torch.autocast(where.device.type, dtype=where.dtype):
+                spoken = model(words.batch(number, WORDS))
+            terms |= {"loss": terms["loss"] + spoken.total, "words": spoken.total}
+        return terms
+
+    loop = Loop(
+        model, PAPER if paper else JOINT, loss, given.out, scores=training.scores,
+        say=lambda line: print(line, flush=True),
+    )  # fmt: skip
+    loop.run(minutes=given.minutes)
+
+
+def joined(given: argparse.Namespace) -> VoxelPrompt:
+    """One model with the eyes and the words that were learnt apart."""
+    tokenizer = Tokenizer.load(given.words / "run" / "tokenizer.json")
+    model = VoxelPrompt(VoxelPromptConfig.preset("small", vocabulary=tokenizer.size))
+    eyes = Eyes(model.config.vision, model.config.language.width)
+    eyes.all_heads.requires_grad_(False)
+    use_mean(torch.load(given.vision / "prompts" / "last.pt", weights_only=True), eyes)
+    model.encoder.load_state_dict(eyes.encoder.state_dict())
+    model.generator.load_state_dict(eyes.generator.state_dict())
+    words = torch.nn.ModuleDict({"language": model.language, "to_phi": model.to_phi})
+    use_mean(torch.load(given.words / "run" / "last.pt", weights_only=True), words)
+    return model
+
+
+def _lessons(given: argparse.Namespace, part: str, scribe: Scribe, config: JointConfig) -> Lessons:
+    banks = Banks(given.vision / "studies" / part, training_worlds(f"vision_{part}"))
+
+    def load(number: int, rng: np.random.Generator) -> tuple[Study, Mapping[str, Any]]:
+        made = banks.load(number)
+        return made.study, made.facts
+
+    return Lessons(load, len(banks), scribe, config, SEED)
+
+
+def ship(given: argparse.Namespace) -> None:
+    """Write the checkpoint with its card."""
+    tokenizer = Tokenizer.load(given.words / "run" / "tokenizer.json")
+    model = VoxelPrompt(VoxelPromptConfig.preset("small", vocabulary=tokenizer.size))
+    best = given.out / "best.pt"
+    model.load_state_dict(torch.load(best, weights_only=True)["module"])
+    scores = tuple(Score(**s) for s in json.loads(given.scores.read_text())) if given.scores else ()
+    print(save_voxelprompt(given.folder, model.eval(), tokenizer, card(scores)))
+
+
+def card(scores: tuple[Score, ...]) -> Card:
+    """What a reader should know."""
+    return Card(
+        name="voxelprompt-small",
+        summary="Answers questions about brain MR with programs, masks and measurements (VoxelPrompt).",
+        licence="Apache-2.0",
+        data=(
+            "brain MR simulated from ten people's head label maps (heads 01-07; Billot et al., SynthSeg, "
+            "Apache-2.0)",
+            "questions from this project's grammar",
+        ),
+        recipe=f"recipes/voxelprompt_vision.py, voxelprompt_language.py and voxelprompt.py, seed {SEED}",
+        scores=scores,
+        limits=(
+            "medical research software, not a medical device: never for diagnosis or treatment",
+            "trained on simulated scans alone; what it draws must be looked at",
+            "adults' heads; works at 2 mm, so that small structures and lesions are coarse",
+            "English; questions outside its tasks are declined",
+        ),
+        accepts=Accepts(kinds=("t1", "t1c", "t2", "flair"), most_volumes=8, most_sessions=3),
+    )
+
+
+if __name__ == "__main__":
+    main()

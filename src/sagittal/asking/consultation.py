@@ -1,0 +1,156 @@
+"""A question to a case → the answer with its masks: the agent's loop, and its outcome put into order."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from sagittal import __version__
+from sagittal.agent.host import Host
+from sagittal.agent.loop import Outcome, converse
+from sagittal.agent.standard import STANDARD
+from sagittal.answer import Answer, MaskFile
+from sagittal.asking.case import Case, Report
+from sagittal.asking.question import clean_question
+from sagittal.asking.stages import Stages, TimedPlanner
+from sagittal.asking.suggesting import suggest
+from sagittal.study import Image, Mask
+
+_WRITING, _RUNNING = "write programs", "run programs"
+_ENCODED = re.compile(r"\bencode\(([^()]*)\)")
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A mask of the answer and the image that it was drawn on.
+
+    Attributes:
+        name: the structure, with the visit where there are several; unique within the answer.
+        mask: one label, on the image's grid.
+        image: the first image that was encoded for it.
+        volume_ml: its volume.
+    """
+
+    name: str
+    mask: Mask
+    image: Image
+    volume_ml: float
+
+
+@dataclass(frozen=True, eq=False)
+class Consultation:
+    """An answer with everything around it.
+
+    Attributes:
+        case: what was asked about.
+        answer: what was said; its masks have no files until they are written.
+        drawn: the masks, in the order of ``answer.masks``; none when nothing was answered.
+        suggestions: up to three questions that could be asked next.
+    """
+
+    case: Case
+    answer: Answer
+    drawn: tuple[Drawn, ...]
+    suggestions: tuple[str, ...]
+
+
+def consult(case: Case, question: str, *, report: Report | None = None) -> Consultation:
+    """Ask one question.
+
+    Args:
+        case: from :func:`sagittal.asking.case.open_case`.
+        question: in words.
+        report: told of each stage.
+
+    Raises:
+        InputError: the question cannot be asked, or the model cannot see anything in an image.
+        IntegrityError, FileFormatError, StorageError: the model is damaged.
+    """
+    begun = time.perf_counter()
+    question = clean_question(question)
+    stages = Stages({"read images": case.seconds})
+    name, volumes = case.choice.offer.name, case.volumes.volumes
+    tell = report or (lambda _: None)
+    tell("loading the model")
+    with stages("load the model"):
+        answerer = case.choice.offer.load()
+    with stages("check images"):
+        answerer.check(list(volumes.values()))
+        planner, toolbox = answerer.session(question, volumes)
+    tell("answering")
+    with stages(_RUNNING):
+        timed = TimedPlanner(planner, stages, _WRITING)
+        outcome = converse(timed, Host(STANDARD, toolbox), volumes)
+    # The loop holds the planner; what is left is the work of the library.
+    stages.seconds[_RUNNING] -= stages.seconds.get(_WRITING, 0.0)
+    drawn = () if outcome.abstained else _drawn(outcome, volumes, several=len(case.volumes.visits) > 1)
+    seconds = case.seconds + time.perf_counter() - begun
+    answer = Answer(
+        question=question,
+        text=outcome.text,
+        abstained=outcome.abstained,
+        reason=outcome.reason,
+        # What was computed on the way to no answer answers nothing; it stands in the steps.
+        measurements=() if outcome.abstained else outcome.measurements,
+        masks=tuple(MaskFile(d.name, "", d.volume_ml) for d in drawn),
+        steps=(*outcome.steps, *stages.steps(name)),
+        images=tuple(image.name for image in volumes.values()),
+        warnings=(*case.remarks, *outcome.warnings),
+        model=name,
+        version=__version__,
+        seconds=seconds,
+    )
+    return Consultation(case, answer, drawn, suggest(case.volumes, answer))
+
+
+def _drawn(outcome: Outcome, volumes: Mapping[str, Image], *, several: bool) -> tuple[Drawn, ...]:
+    """The masks that hold anything, each with the image it was drawn on."""
+    first = [names.split(",")[0].strip() for p in outcome.programs for names in _ENCODED.findall(p)]
+    # In the order of the programs; images that were never first in an encoding come last.
+    images = [volumes[n] for n in dict.fromkeys([*first, *volumes]) if n in volumes]
+    made: list[Drawn] = []
+    for mask in outcome.masks.values():
+        on = [i for i in images if i.session == mask.session and i.geometry.same_grid(mask.geometry)]
+        voxels = int(np.count_nonzero(mask.data))
+        if not voxels or not on:
+            continue
+        label = next(iter(mask.labels.values()))
+        name = f"{label}, visit {mask.session}" if several else label
+        made.append(Drawn(name, mask, on[0], voxels * mask.geometry.voxel_volume / 1000))
+    return _named_apart(made)
+
+
+def _named_apart(drawn: list[Drawn]) -> tuple[Drawn, ...]:
+    """One mask of a name; a second, different one gets a number, the same one is left out."""
+    kept: list[Drawn] = []
+    for one in drawn:
+        alike = [d for d in kept if d.name == one.name or d.name.startswith(f"{one.name} (")]
+        if any((d.mask.data == one.mask.data).all() for d in alike if d.mask.shape == one.mask.shape):
+            continue
+        kept.append(replace(one, name=f"{one.name} ({len(alike) + 1})") if alike else one)
+    return tuple(kept)
+
+
+def ask_case(
+    case: Case, question: str, out: str | Path | None = None, *, report: Report | None = None
+) -> Consultation:
+    """Ask, and write masks, picture and ``answer.json`` where ``out`` names a folder.
+
+    Raises:
+        StorageError: the folder holds something else, or cannot be written; told before the work begins.
+        Other errors as for :func:`consult`.
+    """
+    from sagittal.asking.writing import check_folder, write_consultation
+
+    if out is not None:
+        check_folder(Path(out))
+    made = consult(case, question, report=report)
+    if out is None:
+        return made
+    (report or (lambda _: None))("drawing")
+    return write_consultation(made, Path(out))

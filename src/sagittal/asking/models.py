@@ -1,0 +1,184 @@
+"""Which model answers: cards are read and compared; weights are loaded once a process and kept."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from sagittal.agent.loop import Planner
+from sagittal.agent.toolbox import Toolbox
+from sagittal.errors import ConfigError, InputError, MissingExtraError
+from sagittal.study import Image, Study
+from sagittal.weights import checkpoints, find_checkpoint, no_checkpoint_remedy
+
+if TYPE_CHECKING:
+    from sagittal.models.checkpoint import Card, Score
+
+# What says that data were made; such figures never stand for real ones.
+_MADE = {"simulated", "simulation", "synthetic", "phantom", "phantoms"}
+# Models whose weights stay in memory; two, so that one can be compared with another.
+_KEPT = 2
+
+
+class Answerer(Protocol):
+    """A loaded model."""
+
+    def check(self, images: Sequence[Image]) -> None:
+        """Refuse images that the model cannot see anything in.
+
+        Raises:
+            InputError: saying which, and why.
+        """
+
+    def session(self, question: str, volumes: Mapping[str, Image]) -> tuple[Planner, Toolbox]:
+        """Planner and toolbox of one conversation about ``volumes``, variable → image."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A model that could be asked: its card, and the way to load it.
+
+    Attributes:
+        name: what ``--model`` calls it.
+        card: what it is, how well it does, what it accepts.
+        load: gives the model; called when a question is asked.
+    """
+
+    name: str
+    card: Card
+    load: Callable[[], Answerer]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The model that answers, and why it."""
+
+    offer: Offer
+    why: str
+
+
+def _open_voxelprompt(folder: Path) -> Answerer:
+    from sagittal.asking.voxelprompt import VoxelPromptAnswerer
+
+    return VoxelPromptAnswerer.load(folder)
+
+
+#: Kind of checkpoint → how it is loaded.
+OPENERS: Mapping[str, Callable[[Path], Answerer]] = {"voxelprompt": _open_voxelprompt}
+
+
+def offers(model: str | Path | Offer) -> list[Offer]:
+    """The models that may answer.
+
+    Args:
+        model: ``auto`` for all at hand that can be asked; a name; a checkpoint's folder; or an offer.
+
+    Raises:
+        InputError: none is at hand, or there is none of this name.
+        ConfigError: the model is of a kind that is not asked.
+        IntegrityError, FileFormatError, StorageError: a checkpoint is damaged.
+        MissingExtraError: torch is not installed.
+    """
+    if isinstance(model, Offer):
+        return [model]
+    if str(model) == "auto":
+        found = [offer for name, folder in checkpoints().items() if (offer := _offer(name, folder))]
+        if not found:
+            raise InputError(
+                "There is no model that can be asked.",
+                expected="a checkpoint",
+                got="none ships with this installation, and none was added",
+                remedy=no_checkpoint_remedy(),
+            )
+        return found
+    folder = find_checkpoint(str(model))
+    offer = _offer(folder.resolve().name, folder)
+    if offer is None:
+        raise ConfigError(
+            "This kind of model is not asked.", expected=f"one of: {', '.join(OPENERS)}", got=model
+        )
+    return [offer]
+
+
+def _offer(name: str, folder: Path) -> Offer | None:
+    """A checkpoint's offer; ``None`` for a kind of model that is not asked, such as an encoder."""
+    try:
+        from sagittal.models.checkpoint import open_checkpoint
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "safetensors"):
+            raise
+        raise MissingExtraError("Asking a model", "models") from error
+
+    checkpoint = open_checkpoint(folder)
+    if checkpoint.kind not in OPENERS:
+        return None
+    kind = checkpoint.kind
+    return Offer(name, checkpoint.card, lambda: _kept(kind, folder.resolve()))
+
+
+_cache: OrderedDict[tuple[Path, int, int], Answerer] = OrderedDict()
+
+
+def _kept(kind: str, folder: Path) -> Answerer:
+    """The model of a folder, loaded once; a folder that was written anew is loaded anew."""
+    card = (folder / "card.json").stat()
+    key = (folder, card.st_mtime_ns, card.st_size)
+    if key not in _cache:
+        while len(_cache) >= _KEPT:
+            _cache.popitem(last=False)
+        _cache[key] = OPENERS[kind](folder)
+    _cache.move_to_end(key)
+    return _cache[key]
+
+
+def choose(found: Sequence[Offer], study: Study) -> Choice:
+    """The model that answers about a study.
+
+    Of several that accept it, one that was measured on real scans goes before one that was not; then the
+    first by name.
+
+    Args:
+        found: what may answer, at least one.
+        study: what was given.
+
+    Raises:
+        InputError: none accepts the study; each says why.
+    """
+    refusals = {offer.name: offer.card.accepts.why_not(study) for offer in found}
+    willing = [offer for offer in found if refusals[offer.name] is None]
+    if not willing:
+        raise InputError(
+            "No model here can be asked about these images.",
+            expected="; ".join(f"{offer.name} takes {accepted(offer.card)}" for offer in found),
+            got="; ".join(f"{name}: {why}" for name, why in refusals.items()),
+            remedy="give other images, fewer of them, or another model (--model)",
+        )
+    ranked = sorted(willing, key=lambda offer: not real_scores(offer.card))
+    chosen = ranked[0]
+    why = f"it takes {accepted(chosen.card)}"
+    if len(found) == 1:
+        return Choice(chosen, why)
+    if len(willing) == 1:
+        others = "; ".join(f"{name}: {reason}" for name, reason in refusals.items() if reason)
+        return Choice(chosen, f"{why}; not {others}")
+    measured = bool(real_scores(chosen.card)) and not all(real_scores(offer.card) for offer in willing)
+    others = ", ".join(offer.name for offer in ranked[1:])
+    reason = "was measured on real scans" if measured else "comes first by name"
+    return Choice(chosen, f"{why}; {others} would, too, and this one {reason}")
+
+
+def accepted(card: Card) -> str:
+    """What a model accepts, in words."""
+    most = card.accepts.most_sessions
+    visits = f", up to {most} visits" if most > 1 else ", one visit"
+    return f"{', '.join(card.accepts.kinds)} (up to {card.accepts.most_volumes} images{visits})"
+
+
+def real_scores(card: Card) -> list[Score]:
+    """A card's scores on real scans: those whose data are called real, and not simulated."""
+    words = [set(re.findall("[a-z]+", score.data.lower())) for score in card.scores]
+    return [s for s, said in zip(card.scores, words, strict=True) if "real" in said and not said & _MADE]

@@ -1,0 +1,93 @@
+"""Which model answers, why, and what is refused before a weight is read."""
+
+from __future__ import annotations
+
+import pytest
+from asking_world import MADE, REAL, brats_case, card, offer, write_volume
+
+import sagittal.asking.models as models
+from sagittal import weights
+from sagittal.asking import open_case
+from sagittal.asking.models import choose, offers, real_scores
+from sagittal.errors import InputError
+from sagittal.models.checkpoint import Score
+
+
+def made(name, *scores, **accepts):
+    return offer(name=name, of=card(name, *scores, **accepts))
+
+
+def why(*found, study):
+    choice = choose(found, study)
+    return choice.offer.name, choice.why
+
+
+def test_cards_decide_and_say_why(tmp_path):
+    study = open_case(brats_case(tmp_path), model=offer()).study
+    flair = made("a", kinds=("flair",))
+    both = made("b")
+    assert why(both, study=study) == ("b", "it takes t1, t1c, t2, flair (up to 4 images, up to 2 visits)")
+    name, words = why(flair, both, study=study)
+    assert name == "b" and "not a: it does not know T1-weighted MR" in words
+    name, words = why(both, made("c", MADE), made("d", REAL), study=study)
+    assert name == "d" and "b, c would, too, and this one was measured on real scans" in words
+    assert why(both, made("c"), study=study)[1].endswith("c would, too, and this one comes first by name")
+    with pytest.raises(InputError, match="No model here") as error:
+        choose([flair, made("e", most_volumes=1)], study)
+    assert "a: it does not know" in str(error.value) and "e: it takes 1 volumes at most" in str(error.value)
+
+
+def test_a_simulated_score_is_never_a_real_one():
+    kinds = {
+        "real: UCSF": True,
+        "Real scans of one patient": True,
+        "really simulated patients": False,
+        "simulated from real labels": False,
+        "held-out simulated patients": False,
+        "BraTS": False,
+    }
+    for data, real in kinds.items():
+        scores = (Score(data=data, metric="Dice", value=1.0),)
+        assert bool(real_scores(card("x", *scores))) == real, data
+
+
+def test_kinds_that_no_model_knows_are_left_out_of_folders_and_refused_where_named(tmp_path):
+    folder = brats_case(tmp_path)
+    dwi = write_volume(folder / "p_dwi.nii.gz")
+    case = open_case(folder, model=offer())
+    assert [i.kind for i in case.study.images] == ["t1", "flair"]
+    assert [(o.name, "diffusion" in o.why) for o in case.left_out] == [("p_dwi.nii.gz", True)]
+    with pytest.raises(InputError, match="No model here") as error:
+        open_case([folder, str(dwi)], model=offer())
+    assert "diffusion-weighted" in str(error.value)
+    with pytest.raises(InputError, match="No model here"):
+        open_case(folder, model=made("a", kinds=("ct",)))
+
+
+def test_no_model_ships_then_the_error_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("SAGITTAL_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(weights, "__file__", str(tmp_path / "none" / "__init__.py"))
+    assert weights.checkpoints() == {}
+    with pytest.raises(InputError, match="no model") as error:
+        offers("auto")
+    assert "--model FOLDER" in str(error.value) and str(tmp_path / "home") in str(error.value)
+    for name in ("", "nowhere", "a\0b", "../..", "x" * 5000):
+        with pytest.raises(InputError, match="no such model"):
+            offers(name)
+
+
+def test_checkpoints_ship_or_are_the_users_own(tmp_path, monkeypatch):
+    shipped, home = tmp_path / "shipped", tmp_path / "home"
+    monkeypatch.setattr(weights, "__file__", str(shipped / "__init__.py"))
+    monkeypatch.setenv("SAGITTAL_HOME", str(home))
+    for folder in (shipped / "b", shipped / "a", home / "weights" / "b", home / "weights" / "c"):
+        folder.mkdir(parents=True)
+        (folder / "card.json").write_text("{}")
+    (shipped / "not one").mkdir()
+    assert weights.checkpoints() == {"a": shipped / "a", "b": shipped / "b", "c": home / "weights" / "c"}
+    assert weights.find_checkpoint("c") == home / "weights" / "c"
+    assert weights.find_checkpoint(str(home / "weights" / "b")) == home / "weights" / "b"
+
+
+def test_openers_are_for_models_that_can_be_asked():
+    assert set(models.OPENERS) == {"voxelprompt"}
