@@ -4,8 +4,10 @@
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage prompts
 
 ``HEADS`` holds the label maps ``training_seg_01`` … ``training_seg_10``; the studies are made on the first
-run (a few minutes, 10 GB). ``--watch FOLDER`` looks at real scans now and then: BraTS cases as they are
-published for DeepMedic. Both stages go on where they were cut off; the second starts from the first's end.
+run (a few minutes, 14 GB). ``--watch FOLDER`` looks at real validation scans now and then
+(:mod:`sagittal.score.reals`). Both stages go on where they were cut off; the second starts from the first.
+The first learns from patches, for speed; the second from whole heads, since group normalisation makes
+networks that learnt from patches see whole heads less well.
 """
 
 from __future__ import annotations
@@ -18,10 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sagittal.io.opening import open_study
 from sagittal.models.voxelprompt.config import VoxelPromptConfig
+from sagittal.score.reals import real_cases
 from sagittal.simulate import HeadSet
-from sagittal.study import Mask
 from sagittal.train.loop import Loop, LoopConfig, use_mean
 from sagittal.train.patches import Patch, Patches
 from sagittal.train.vision_losses import Eyes, everything_loss, prompt_loss
@@ -30,7 +31,10 @@ from sagittal.train.vision_set import VisionSet
 from sagittal.train.worlds import make_banks, training_worlds
 
 SEED = 20261
-PATCH = 64
+# Voxels an axis of a patch, and structures that are asked for in each; None: whole heads.
+SIZES = {"everything": (64, 1), "prompts": (None, 2)}
+# Real validation scans that are watched: a few, since each costs seconds.
+WATCHED_SCANS = ("brats_2013_pat0005_1", "brats_2013_pat0006_1", "BraTS-GLI-00001-000", "Subj1", "Subj2")
 WATCHED = (
     "cerebral white matter", "cerebral cortex", "lateral ventricle", "thalamus", "caudate", "putamen",
     "hippocampus", "cerebellum", "brainstem", "left hippocampus", "whole tumour", "tumour core",
@@ -38,7 +42,7 @@ WATCHED = (
 )  # fmt: skip
 STAGES: dict[str, tuple[Callable[[Eyes, Patch], dict[str, Tensor]], LoopConfig]] = {
     "everything": (everything_loss, LoopConfig(steps=3200, rate=1.5e-3, score_every=400)),
-    "prompts": (prompt_loss, LoopConfig(steps=3000, rate=1e-3, score_every=400)),
+    "prompts": (prompt_loss, LoopConfig(steps=1600, rate=1e-3, warm_up=50, score_every=200, save_every=50)),
 }
 
 
@@ -62,7 +66,8 @@ def main() -> None:
         use_mean(torch.load(given.out / "everything" / "last.pt", weights_only=True), eyes)
         eyes.begin_prompts()
         eyes.all_heads.requires_grad_(False)
-    training = Patches(_studies(given, "training", range(7)), SEED, PATCH, sizes.vision.levels, asked=3)
+    size, asked = SIZES[given.stage]
+    training = Patches(_studies(given, "training", range(7)), SEED, size, sizes.vision.levels, asked=asked)
     cases = _cases(given, sizes)
     of_patch, config = STAGES[given.stage]
     if given.steps:
@@ -97,21 +102,11 @@ def _cases(given: argparse.Namespace, sizes: VoxelPromptConfig) -> list[Case]:
     levels = sizes.vision.levels
     held = _studies(given, "validation", range(7, 8))
     cases = [simulated_case(f"made-{n}", held.load(n), WATCHED, levels) for n in range(len(held))]
-    for folder in sorted(given.watch.iterdir()) if given.watch else []:
-        study = open_study(
-            [f"flair={folder}/Flair_subtrMeanDivStd.nii.gz", f"t1c={folder}/T1c_subtrMeanDivStd.nii.gz",
-             f"seg={folder}/OTMultiClass.nii.gz"]
-        )  # fmt: skip
-        [labels] = study.masks
-        images = list(study.images)
-        sorts = {"whole tumour": (1, 2, 3, 4), "tumour core": (1, 3, 4), "enhancing tumour": (4,)}
-        masks = {n: _binary(labels, values) for n, values in sorts.items()}
-        cases.append(real_case(f"real-{folder.name}", images, masks, sizes.preparation, levels))
+    for one in real_cases(given.watch) if given.watch else []:
+        if one.name in WATCHED_SCANS:
+            masks = {n: one.truth[n] for n in WATCHED if n in one.truth}
+            cases.append(real_case(f"real-{one.name}", one.images, masks, sizes.preparation, levels))
     return cases
-
-
-def _binary(labels: Mask, values: tuple[int, ...]) -> Mask:
-    return Mask(np.isin(labels.data, values).astype(np.uint8), labels.geometry, {1: "truth"})
 
 
 if __name__ == "__main__":

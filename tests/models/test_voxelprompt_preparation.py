@@ -229,3 +229,19 @@ def test_acquisition_words():
     }
     undated = acquisition_words({"x": replace(early, session="b", acquired=None), "y": early})
     assert "session 2 of 2, 3×3×3" in undated["x"] and "session 1 of 2" in undated["y"]
+
+
+@pytest.mark.parametrize("orientation", ["RAS", "LIA", "PSR"])
+def test_a_neck_is_cut_off_below_the_tallest_head(orientation: str) -> None:
+    """A column of 300 mm: what lies more than 190 mm below its top is left out, whatever the array's axes."""
+    grid = Geometry((60, 60, 170), np.diag([2.0, 2.0, 2.0, 1.0]))
+    data = np.zeros(grid.shape, np.float32)
+    data[20:40, 20:40, 10:160] = 100 + np.arange(150, dtype=np.float32)
+    image = Image(data, grid, "t1", "column").reorient(orientation)
+    for tallest, margin in ((190.0, 6.0), (120.0, 20.0)):
+        [made] = prepare([image], PreparationConfig(tallest_mm=tallest, margin_mm=margin))
+        low, high = (made.frame.grid.to_world((0, 0, z))[2] for z in (0, made.data.shape[2] - 1))
+        assert high == pytest.approx(2 * 159 + margin)
+        assert high - low == pytest.approx(tallest + margin - 2)
+    [whole] = prepare([image], PreparationConfig(tallest_mm=300.0, margin_mm=0.0))
+    assert whole.data.shape[2] == 150

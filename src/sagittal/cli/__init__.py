@@ -18,7 +18,22 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from sagittal.cli import atlas, build, check, describe, doctor, info, paraphrase, rate, simulate
+from sagittal.cli import (
+    ask,
+    atlas,
+    build,
+    check,
+    describe,
+    doctor,
+    evaluate,
+    info,
+    library,
+    paraphrase,
+    rate,
+    reproduce,
+    simulate,
+    train,
+)
 from sagittal.cli.console import errors
 from sagittal.errors import SagittalError, StorageError
 
@@ -33,7 +48,10 @@ app = typer.Typer(
     "Medical research software, not a medical device.",
     epilog="Example:  sagittal describe BraTS-GLI-00001-000-seg.nii.gz --labels brats2023",
 )
-for group in (info, describe, simulate, build, check, atlas, rate, paraphrase, doctor):
+for group in (
+    ask, info, describe, simulate, build, check, atlas, rate, paraphrase, library,
+    train, evaluate, reproduce, doctor,
+):  # fmt: skip
     group.register(app)
 
 

@@ -51,14 +51,15 @@ class Patches:
     Args:
         studies: where from.
         seed: of the draws.
-        size: of a patch, voxels an axis.
+        size: of a patch, voxels an axis; the whole scan when ``None``. Group normalisation takes its means
+            over what it sees: networks that learn from small patches see whole heads less well.
         levels: of the networks.
         asked: structures a patch.
         numbers: which studies; all when ``None``.
     """
 
     def __init__(
-        self, studies: VisionSet, seed: int, size: int, levels: int, asked: int,
+        self, studies: VisionSet, seed: int, size: int | None, levels: int, asked: int,
         numbers: list[int] | None = None,
     ) -> None:  # fmt: skip
         self.studies, self.seed, self.size, self.levels, self.asked = studies, seed, size, levels, asked
@@ -95,8 +96,10 @@ def _images(study: PreparedStudy, rng: np.random.Generator) -> list[int]:
     return [int(i) for i in rng.permutation(len(kinds))[:count]]
 
 
-def _place(study: PreparedStudy, size: int, rng: np.random.Generator) -> tuple[slice, ...]:
+def _place(study: PreparedStudy, size: int | None, rng: np.random.Generator) -> tuple[slice, ...]:
     """A box of ``size`` voxels, or the whole of an axis that is shorter."""
+    if size is None:
+        return tuple(slice(0, n) for n in study.leaf.shape)
     around = study.lesion if study.lesion.any() and rng.random() < _AROUND_LESION else study.leaf
     found = np.flatnonzero(np.asarray(around).reshape(-1))
     centre = np.unravel_index(int(rng.choice(found)) if len(found) else around.size // 2, around.shape)

@@ -7,6 +7,7 @@ and its intensities to [0, 1] by percentiles of the head's own voxels. The slice
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -35,6 +36,11 @@ class PreparationConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     margin_mm: float = Field(default=20.0, ge=0, description="kept around the head")
+    tallest_mm: float = Field(
+        default=190.0,
+        gt=0,
+        description="of the head, from its top: the cranial cavity lies within, the neck does not",
+    )
     percentiles: tuple[float, float] = Field(
         default=(0.5, 99.5), description="of the head's voxels, that become 0 and 1"
     )
@@ -145,18 +151,20 @@ def prepare(images: Sequence[Image], config: PreparationConfig | None = None) ->
     heads = [find_head(image) for image in turned]
     prepared: dict[int, PreparedVolume] = {}
     for group in same_grid_groups([image.geometry for image in turned]):
-        start, stop = _box(turned[group[0]].geometry, [heads[i] for i in group], config.margin_mm)
+        start, stop = _box(turned[group[0]].geometry, [heads[i] for i in group], config)
         for i in group:
             frame = _frame(images[i].geometry, turned[group[0]].geometry, start, stop, config)
             prepared[i] = PreparedVolume(images[i], frame, _volume(turned[i], heads[i], frame, config))
     return [prepared[i] for i in range(len(images))]
 
 
-def _box(geometry: Geometry, heads: Sequence[Head], margin_mm: float) -> tuple[Triple, Triple]:
-    """The box around all heads of a grid, with its margin, inside the grid."""
-    margin = np.ceil(margin_mm / np.asarray(geometry.spacing) - 1e-6).astype(int)
+def _box(geometry: Geometry, heads: Sequence[Head], config: PreparationConfig) -> tuple[Triple, Triple]:
+    """The box around all heads of a grid, without necks, with its margin, inside the grid."""
+    margin = np.ceil(config.margin_mm / np.asarray(geometry.spacing) - 1e-6).astype(int)
     start = np.maximum(np.min([h.start for h in heads], axis=0) - margin, 0)
     stop = np.minimum(np.max([h.stop for h in heads], axis=0) + margin, geometry.shape)
+    tallest = math.ceil((config.tallest_mm + config.margin_mm) / geometry.spacing[2])
+    start[2] = max(start[2], stop[2] - tallest)
     a, b, c = (int(v) for v in start)
     d, e, f = (int(v) for v in stop)
     return (a, b, c), (d, e, f)

@@ -1,0 +1,63 @@
+"""Freeze the simulated test world: write its hashes and make-up below its committed table.
+
+Run once: python recipes/freeze_test_world.py --heads FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+
+from sagittal.evaluation.frozen_world import (
+    TABLE,
+    image_checksum,
+    make_study,
+    places,
+    study_hash,
+    what_is_found,
+    world_hash,
+    world_heads,
+    world_table,
+)
+from sagittal.files import versions, write_text
+from sagittal.runtime import runtime
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--heads", type=Path, required=True, help="folder of the head label maps")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    if "frozen" in world_table():
+        parser.error("the world is frozen already; make a second table")
+    runtime("cpu", threads=arguments.threads)
+    heads = world_heads(arguments.heads)
+    hashes, checksums, by_world, everything = {}, {}, {}, []
+    for place in places():
+        made = make_study(place, heads)
+        hashes[place.name] = study_hash(place, made)
+        checksums[place.name] = image_checksum(made)[:16]
+        by_world.setdefault(place.world, []).append(made.facts)
+        everything.append(made.facts)
+        print(place.name, hashes[place.name][:12], flush=True)
+    frozen = {
+        "sha256": world_hash(hashes),
+        "heads": {name: heads.hashes[name] for name in heads.names},
+        "versions": versions("torch", "numpy", "scipy"),
+        "found": what_is_found(everything),
+        "found_by_world": {name: what_is_found(facts) for name, facts in by_world.items()},
+        "studies": hashes,
+        "image_checksums_of_one_machine": checksums,
+    }
+    table = Path(str(files("sagittal.evaluation") / "tables" / TABLE))
+    head = "\n# Below: written by recipes/freeze_test_world.py. Hashes are over label maps and settings.\n"
+    text = table.read_text(encoding="utf-8") + head
+    write_text(table, text + yaml.safe_dump({"frozen": frozen}, sort_keys=False, width=112))
+    print(frozen["sha256"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""``sagittal reproduce``: the figures of ``docs/results`` again, from a checkpoint to the table."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sagittal.cli.console import output
+from sagittal.cli.evaluate import HEADS, Method, On, evaluate_model, evaluate_programs
+
+
+class Report(StrEnum):
+    """Which results."""
+
+    voxelprompt_core = "voxelprompt-core"
+    meshnet = "meshnet"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "reproduce",
+        epilog="Example:  sagittal reproduce voxelprompt-core --model voxelprompt --data ../shared/data",
+    )(reproduce)
+
+
+def reproduce(
+    report: Annotated[Report, typer.Argument(help="Which results.")],
+    model: Annotated[str, typer.Option(help="A model's name or folder; MeshNet's folder.")],
+    data: Annotated[Path, typer.Option(help="Folder that holds the labelled scans and the heads.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder that receives the results' page.")] = Path(
+        "docs/results"
+    ),
+    work: Annotated[Path, typer.Option(help="Folder of the runs; what is there is not drawn again.")] = Path(
+        "runs/reproduce"
+    ),
+) -> None:
+    """Measure a model on the final real cases and the frozen world, and write the page of results."""
+    from sagittal.evaluation.report import provenance
+    from sagittal.files import write_text
+
+    # Paths of one machine are no part of a command that others run.
+    command = f"sagittal reproduce {report.value} --model {_shown(model)} --data {_shown(str(data))}"
+    if report is Report.meshnet:
+        title, lines = "MeshNet as a reference on real scans", _meshnet(model, data, work)
+    else:
+        title, lines = "VoxelPrompt's core", _voxelprompt(model, data, work)
+    path = out / f"{report.value.replace('-', '_')}.md"
+    write_text(path, "\n".join([f"# {title}", "", *provenance(command), *lines, ""]))
+    output().print(f"written: {path}", markup=False, highlight=False)
+
+
+def _meshnet(model: str, data: Path, work: Path) -> list[str]:
+    from sagittal.evaluation.report import real_lines, speed_lines
+
+    run = evaluate_model(Method.meshnet, model, On.real, data, work / "meshnet-real", final=True)
+    return [
+        f"Model `{run.manifest['model']}` of brainchop, SHA-256 {run.manifest['sha256'][:16]}…; T1 alone, "
+        "conformed to 256³ voxels of 1 mm; a voxel of the scan's own grid belongs to what fills at least "
+        "half of it (chosen on subjects 1 to 3). Labels by an algorithm are silver, and their protocol "
+        "(MUSE) is not FreeSurfer's: "
+        "`score/tables/muse.yaml` says how the two are brought together.",
+        "",
+        *real_lines(run),
+        *speed_lines(run),
+    ]
+
+
+def _voxelprompt(model: str, data: Path, work: Path) -> list[str]:
+    from sagittal.evaluation.frozen_world import world_table
+    from sagittal.evaluation.report import real_lines, speed_lines, world_lines
+
+    real = evaluate_model(Method.voxelprompt, model, On.real, data, work / "voxelprompt-real", final=True)
+    world = evaluate_model(Method.voxelprompt, model, On.world, data, work / "voxelprompt-world")
+    programs = evaluate_programs(Method.voxelprompt, model, data / HEADS, work / "voxelprompt-programs")
+    frozen = world_table()["frozen"]
+    found = frozen["found"]
+    return [
+        f"Model `{real.manifest['model']}`, card SHA-256 {real.manifest['sha256'][:16]}…. Every mask was "
+        "asked for in words (“Segment the …”), one question a structure, through the whole path that a user "
+        "takes.",
+        "",
+        "# On real scans",
+        "",
+        "Final cases, which steered nothing. Labels by an algorithm are silver.",
+        "",
+        *real_lines(real),
+        *speed_lines(real),
+        "",
+        "# On the frozen simulated world",
+        "",
+        f"{found['studies']} studies of heads that no training saw, {found['studies_without_lesion']} "
+        f"of them without a lesion; {found['lesions']} lesions of {found['lesion_ml']['smallest']} to "
+        f"{found['lesion_ml']['largest']} mL, {found['isointense_on_some_image']:.0%} of them isointense "
+        f"on some image. SHA-256 {frozen['sha256']}. A simulated and a real figure are never one number.",
+        "",
+        *world_lines(world),
+        *speed_lines(world),
+        "",
+        "# Programs",
+        "",
+        "Programs that the model writes about the same world, hearing the true feedback, against the true "
+        "ones, letter by letter. Wordings that training never saw: clean; withheld, with phrases that the "
+        "grammar keeps for tests.",
+        "",
+        *programs,
+    ]
+
+
+def _shown(path: str) -> str:
+    parts = Path(path).parts
+    return path if not Path(path).is_absolute() else str(Path("…", *parts[-2:]))
