@@ -61,7 +61,7 @@ class PhiMixing(nn.Module):
         Returns:
             (N, c, X, Y, Z).
         """
-        of_features, of_phi = self.mix.weight.split([self.channels, phi.shape[-1]], dim=1)
+        of_features, of_phi = self._parts()
         offset = functional.linear(phi, of_phi, self.mix.bias)
         # Stream by stream, so that the offset is the layer's bias: adding it afterwards, over a short
         # last axis, took ten times longer than the product itself.
@@ -69,6 +69,26 @@ class PhiMixing(nn.Module):
             [functional.linear(v, of_features, o) for v, o in zip(to_voxels(x), offset, strict=True)]
         )
         return from_voxels(silu(mixed), x)
+
+    @torch.no_grad()
+    def absorb(self, phi: Tensor) -> None:
+        """Make what one φ adds part of the bias, and begin anew with small weights of φ.
+
+        Every φ then gives, nearly, what this one gave: a network that has learnt with one φ can learn others
+        without losing what it knows.
+
+        Args:
+            phi: (phi_channels,).
+        """
+        _, of_phi = self._parts()
+        self.mix.bias.add_(of_phi @ phi)
+        nn.init.normal_(of_phi, std=0.02)
+
+    def _parts(self) -> tuple[Tensor, Tensor]:
+        """Views of the weights of features and of φ."""
+        rest = self.mix.weight.shape[1] - self.channels
+        of_features, of_phi = self.mix.weight.split([self.channels, rest], dim=1)
+        return of_features, of_phi
 
 
 def silu(x: Tensor) -> Tensor:

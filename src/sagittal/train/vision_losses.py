@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from sagittal.models.voxelprompt.codebook import image_codes, structure_codes
 from sagittal.models.voxelprompt.losses import soft_dice_loss
+from sagittal.nn.phi import PhiMixing
 from sagittal.nn.stream_unet import Encoding, StreamUNetConfig, VolumeEncoder, VolumeGenerator
 from sagittal.nn.voxels import to_voxels
 from sagittal.train.patches import Patch
@@ -35,19 +36,15 @@ class Eyes(nn.Module):
         self.generator = VolumeGenerator(config)
         self.all_heads = nn.Linear(config.channels[0], len(leaves()) + len(pathologies()))
 
-    @torch.no_grad()
     def begin_prompts(self) -> None:
         """From drawing everything to drawing what φ asks for, without losing what was learnt.
 
-        What the one φ so far adds at each level becomes part of the bias, and the weights of φ start anew,
-        small: at first every φ gives the features that the map of everything was read from.
+        At first every φ gives, nearly, the features that the map of everything was read from.
         """
         [code] = structure_codes([EVERYTHING], self.config.phi_channels)
-        for level in self.generator.levels:
-            mix = level.mix.mix
-            _, of_phi = mix.weight.split([mix.weight.shape[1] - len(code), len(code)], dim=1)
-            mix.bias += of_phi @ code
-            nn.init.normal_(of_phi, std=0.02)
+        for module in self.generator.modules():
+            if isinstance(module, PhiMixing):
+                module.absorb(code)
 
     def everything(self, patch: Patch) -> tuple[Tensor, Tensor]:
         """(leaves, X, Y, Z) and (pathologies, X, Y, Z) logits."""
