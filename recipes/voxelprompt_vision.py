@@ -2,12 +2,15 @@
 
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage everything
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage prompts
+    python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage whole
 
 ``HEADS`` holds the label maps ``training_seg_01`` … ``training_seg_10``; the studies are made on the first
 run (a few minutes, 14 GB). ``--watch FOLDER`` looks at real validation scans now and then
-(:mod:`sagittal.score.reals`). Both stages go on where they were cut off; the second starts from the first.
-The first learns from patches, for speed; the second from whole heads, since group normalisation makes
-networks that learnt from patches see whole heads less well.
+(:mod:`sagittal.score.reals`). Stages go on where they were cut off; each starts from the one before it.
+
+``everything`` draws all structures at once: the networks learn to see. ``prompts`` draws what φ asks for,
+many structures a patch. ``whole`` does so on whole heads: group normalisation makes networks that learnt
+from patches see whole heads less well.
 """
 
 from __future__ import annotations
@@ -25,14 +28,14 @@ from sagittal.score.reals import real_cases
 from sagittal.simulate import HeadSet
 from sagittal.train.loop import Loop, LoopConfig, use_mean
 from sagittal.train.patches import Patch, Patches
-from sagittal.train.vision_losses import Eyes, everything_loss, prompt_loss
+from sagittal.train.vision_losses import Eyes, everything_loss, prompt_loss, pyramid_loss
 from sagittal.train.vision_scores import Case, real_case, score, simulated_case
 from sagittal.train.vision_set import VisionSet
 from sagittal.train.worlds import make_banks, training_worlds
 
 SEED = 20261
 # Voxels an axis of a patch, and structures that are asked for in each; None: whole heads.
-SIZES = {"everything": (64, 1), "prompts": (None, 2)}
+SIZES = {"everything": (64, 1), "prompts": (64, 16), "whole": (None, 2)}
 # Real validation scans that are watched: a few, since each costs seconds.
 WATCHED_SCANS = ("brats_2013_pat0005_1", "brats_2013_pat0006_1", "BraTS-GLI-00001-000", "Subj1", "Subj2")
 WATCHED = (
@@ -42,7 +45,11 @@ WATCHED = (
 )  # fmt: skip
 STAGES: dict[str, tuple[Callable[[Eyes, Patch], dict[str, Tensor]], LoopConfig]] = {
     "everything": (everything_loss, LoopConfig(steps=3200, rate=1.5e-3, score_every=400)),
-    "prompts": (prompt_loss, LoopConfig(steps=1600, rate=1e-3, warm_up=50, score_every=200, save_every=50)),
+    "prompts": (
+        pyramid_loss,
+        LoopConfig(steps=2400, rate=2e-3, warm_up=50, score_every=300, save_every=50),
+    ),
+    "whole": (prompt_loss, LoopConfig(steps=800, rate=5e-4, warm_up=30, score_every=200, save_every=50)),
 }
 
 
@@ -62,10 +69,11 @@ def main() -> None:
     torch.set_flush_denormal(True)
     sizes = VoxelPromptConfig.preset("small")
     eyes = Eyes(sizes.vision, sizes.language.width)
+    before = {"prompts": "everything", "whole": "prompts"}.get(given.stage)
+    if before:
+        use_mean(torch.load(given.out / before / "last.pt", weights_only=True), eyes)
     if given.stage == "prompts":
-        use_mean(torch.load(given.out / "everything" / "last.pt", weights_only=True), eyes)
         eyes.begin_prompts()
-        eyes.all_heads.requires_grad_(False)
     size, asked = SIZES[given.stage]
     training = Patches(_studies(given, "training", range(7)), SEED, size, sizes.vision.levels, asked=asked)
     cases = _cases(given, sizes)
@@ -78,7 +86,7 @@ def main() -> None:
             return of_patch(eyes, training(number))
 
     def scores() -> Mapping[str, float]:
-        found = score(eyes, cases, prompted=given.stage == "prompts")
+        found = score(eyes, cases, prompted=given.stage != "everything")
         real = [v for k, v in found.items() if k.startswith("real")]
         made = [v for k, v in found.items() if k.startswith("made")]
         return {"score": float(np.mean([np.mean(x) for x in (real, made) if x])), **found}

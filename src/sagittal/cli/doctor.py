@@ -64,6 +64,7 @@ def examine() -> dict[str, Any]:
     from sagittal.files import data_home, versions
     from sagittal.measure.atlas_store import installed
     from sagittal.runtime import available_cores
+    from sagittal.weights import checkpoints
 
     extras: dict[str, dict[str, Any]] = {
         name: {"installed": "not installed" not in versions(*parts).values(), "for": purpose}
@@ -76,7 +77,7 @@ def examine() -> dict[str, Any]:
         "device": _device(extras["models"]["installed"]),
         "cores": available_cores(),
         "atlases": [entry.name for entry in installed()],
-        "weights": [],
+        "weights": list(checkpoints()),
         "data_home": str(data_home()),
     }
 

@@ -82,7 +82,7 @@ class PhiMixing(nn.Module):
         """
         _, of_phi = self._parts()
         self.mix.bias.add_(of_phi @ phi)
-        nn.init.normal_(of_phi, std=0.02)
+        nn.init.normal_(of_phi, std=0.1)
 
     def _parts(self) -> tuple[Tensor, Tensor]:
         """Views of the weights of features and of φ."""

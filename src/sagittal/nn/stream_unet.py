@@ -14,7 +14,7 @@ deepest included, and ends in a convolution to one channel of logits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -219,19 +219,35 @@ class VolumeGenerator(nn.Module):
             Per wanted stream, in the order asked, (studies, prompts, X, Y, Z) logits.
         """
         wanted = list(range(prepared.grids.streams)) if streams is None else list(streams)
-        x = self.features(prepared, phi, wanted)
-        return self._logits(x, prepared.grids, wanted, phi.shape[:2])
+        for x in self.ascend(prepared, phi, wanted):
+            finest = x
+        return self._logits(finest, prepared.grids, wanted, phi.shape[:2])
 
-    def features(self, prepared: Prepared, phi: Tensor, wanted: Sequence[int]) -> LevelFeatures:
-        """What :meth:`forward` makes logits of: per grid (studies·prompts·wanted streams, C, X, Y, Z)."""
+    def ascend(
+        self, prepared: Prepared, phi: Tensor, wanted: Sequence[int], counts: Sequence[int] | None = None
+    ) -> Iterator[LevelFeatures]:
+        """The features of each level, deepest first; :meth:`forward` makes logits of the last.
+
+        Args:
+            prepared, phi: as for :meth:`forward`.
+            wanted: streams whose features are wanted at the finest level.
+            counts: per level, finest first: of how many prompts, the first ones, features are made; no more
+                than at the level below. All when ``None``. A deep level costs next to nothing, so that
+                training can ask it for many more prompts than the finest.
+
+        Yields:
+            Per grid, (studies·prompts·streams, C, X, Y, Z).
+        """
         grids, prompts = prepared.grids, phi.shape[1]
-        every = phi.flatten(0, 1)
+        kept = [prompts] * self.config.levels if counts is None else list(counts)
+        answer = [tuple(i for i, s in enumerate(g) if s in wanted) for g in grids.groups]
         x: LevelFeatures = []
         for n in reversed(range(self.config.levels)):
+            x = [v.unflatten(0, (prepared.studies, prompts, -1))[:, : kept[n]].flatten(0, 2) for v in x]
+            prompts = kept[n]
             convolved = self._convolve(n, prepared, x, prompts)
-            answer = [tuple(i for i, s in enumerate(g) if s in wanted) for g in grids.groups]
-            x = self.levels[n](convolved, every, grids, answer if n == 0 else None)
-        return x
+            x = self.levels[n](convolved, phi[:, :prompts].flatten(0, 1), grids, None if n else answer)
+            yield x
 
     def _convolve(self, n: int, prepared: Prepared, below: LevelFeatures, prompts: int) -> LevelFeatures:
         """Convolution over [up-sampled features ; skip] at level n, per grid (studies·prompts·S_g, …)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,13 +11,16 @@ from torch.nn import functional
 from sagittal.models.voxelprompt.codebook import image_codes, structure_codes
 from sagittal.models.voxelprompt.losses import soft_dice_loss
 from sagittal.nn.phi import PhiMixing
-from sagittal.nn.stream_unet import Encoding, StreamUNetConfig, VolumeEncoder, VolumeGenerator
+from sagittal.nn.spacing import SpacingPlan
+from sagittal.nn.stream_unet import StreamUNetConfig, VolumeEncoder, VolumeGenerator
 from sagittal.nn.voxels import to_voxels
 from sagittal.train.patches import Patch
 from sagittal.train.vision_set import leaves, pathologies
 
 #: The generator's φ while it draws everything at once.
 EVERYTHING = "everything"
+#: Structures that a patch is asked for at each level, finest first; the last holds for all deeper ones.
+PYRAMID = (1, 3, 6, 16)
 
 
 class Eyes(nn.Module):
@@ -35,6 +40,7 @@ class Eyes(nn.Module):
         self.encoder = VolumeEncoder(config, width)
         self.generator = VolumeGenerator(config)
         self.all_heads = nn.Linear(config.channels[0], len(leaves()) + len(pathologies()))
+        self.deep_heads = nn.ModuleList(nn.Linear(channels, 1) for channels in config.channels[1:])
 
     def begin_prompts(self) -> None:
         """From drawing everything to drawing what φ asks for, without losing what was learnt.
@@ -48,31 +54,98 @@ class Eyes(nn.Module):
 
     def everything(self, patch: Patch) -> tuple[Tensor, Tensor]:
         """(leaves, X, Y, Z) and (pathologies, X, Y, Z) logits."""
-        prepared = self.generator.prepare(self.encode(patch))
-        [x] = self.generator.features(prepared, self._phi([EVERYTHING], patch), [0])
-        logits = self.all_heads(to_voxels(x)[0]).T.unflatten(1, x.shape[2:]).float()
-        return logits[: len(leaves())], logits[len(leaves()) :]
-
-    def encode(self, patch: Patch) -> Encoding:
-        """Encode a patch, with the codes of its kinds of image."""
-        phi = image_codes(patch.kinds, self.config.phi_channels)[None]
-        encoding: Encoding = self.encoder(patch.volumes, patch.grids, phi)
-        return encoding
+        for x in self._ascend(patch, (EVERYTHING,)):
+            finest = x
+        return self._read(finest[0])
 
     def masks(self, patch: Patch) -> Tensor:
         """(asked, X, Y, Z) logits of the structures that the patch asks for."""
-        prepared = self.generator.prepare(self.encode(patch))
-        logits: Tensor = self.generator(prepared, self._phi(patch.asked, patch), [0])[0][0]
-        return logits.float()
+        for x in self._ascend(patch, patch.asked):
+            finest = x
+        return self._draw(patch, finest)
 
-    def _phi(self, names: list[str] | tuple[str, ...], patch: Patch) -> Tensor:
+    def pyramid(self, patch: Patch, counts: Sequence[int]) -> tuple[list[Tensor], tuple[Tensor, Tensor]]:
+        """Masks at every level, and everything read off the finest features of the first prompt.
+
+        Args:
+            patch: what is asked of.
+            counts: per level, finest first: of how many structures.
+
+        Returns:
+            Per level, finest first, (count, X, Y, Z) logits; logits of leaves and pathologies.
+        """
+        features = list(self._ascend(patch, patch.asked, counts))[::-1]
+        coarse = [
+            head(to_voxels(x)).squeeze(-1).unflatten(1, x.shape[2:]).float()
+            for head, x in zip(self.deep_heads, features[1:], strict=True)
+        ]
+        return [self._draw(patch, features[0]), *coarse], self._read(features[0][0])
+
+    def _ascend(
+        self, patch: Patch, names: Sequence[str], counts: Sequence[int] | None = None
+    ) -> Iterator[Tensor]:
+        """Deepest level first, (names, C, X, Y, Z) of the first image."""
+        kinds = image_codes(patch.kinds, self.config.phi_channels)[None]
+        prepared = self.generator.prepare(self.encoder(patch.volumes, patch.grids, kinds))
         codes = structure_codes(list(names), self.config.phi_channels)
-        return codes[None, :, None].expand(1, -1, len(patch.kinds), -1)
+        phi = codes[None, :, None].expand(1, -1, len(patch.kinds), -1)
+        deepest = self.config.levels - 1
+        for n, x in enumerate(self.generator.ascend(prepared, phi, [0], counts)):
+            # Only the first image is wanted at the finest level; deeper ones have them all.
+            yield x[0] if n == deepest else x[0].unflatten(0, (-1, len(patch.grids.groups[0])))[:, 0]
+
+    def _read(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.all_heads(to_voxels(features[None])[0]).T.unflatten(1, features.shape[1:]).float()
+        return logits[: len(leaves())], logits[len(leaves()) :]
+
+    def _draw(self, patch: Patch, features: Tensor) -> Tensor:
+        logits: Tensor = self.generator.head(features, patch.grids.plans[0].levels[0].flat_axis)
+        return logits[:, 0].float()
 
 
 def everything_loss(eyes: Eyes, patch: Patch) -> dict[str, Tensor]:
     """Cross-entropy and soft Dice over leaves, and over each pathology that is settled."""
-    leaf, lesion = eyes.everything(patch)
+    return _everything(*eyes.everything(patch), patch)
+
+
+def prompt_loss(eyes: Eyes, patch: Patch) -> dict[str, Tensor]:
+    """Cross-entropy and soft Dice of the masks that are asked for."""
+    own = _binary(eyes.masks(patch), patch.targets.float())
+    return {"mask": own, "loss": own}
+
+
+def pyramid_loss(eyes: Eyes, patch: Patch) -> dict[str, Tensor]:
+    """Masks at all levels, of many structures at the deep ones; and everything, which keeps features rich.
+
+    Where a structure lies is decided at the deep levels; asked for many at a time there, they learn soon
+    what each φ means. A coarse voxel's target is the share of it that the structure fills.
+    """
+    levels = eyes.config.levels
+    counts = [len(patch.asked[: PYRAMID[min(n, len(PYRAMID) - 1)]]) for n in range(levels)]
+    masks, everything = eyes.pyramid(patch, counts)
+    whole = patch.targets.float()
+    terms = _everything(*everything, patch)
+    total = 0.3 * terms["loss"]
+    for n, logits in enumerate(masks):
+        target = whole[: len(logits)]
+        if n:
+            target = _shares(target, patch.grids.plans[0], n)
+        own = _binary(logits, target)
+        terms[f"mask{n}"] = own
+        total = total + own
+    return {**terms, "loss": total}
+
+
+def _shares(whole: Tensor, plan: SpacingPlan, level: int) -> Tensor:
+    """(K, X, Y, Z) at a coarser level: means over the voxels that each coarse voxel covers."""
+    x = whole[None]
+    for step in plan.levels[:level]:
+        window = [int(f) for f in step.factors]
+        x = functional.avg_pool3d(x, window, window, ceil_mode=True, count_include_pad=False)
+    return x[0]
+
+
+def _everything(leaf: Tensor, lesion: Tensor, patch: Patch) -> dict[str, Tensor]:
     cross = functional.cross_entropy(leaf[None], patch.leaf[None])
     dice = _leaf_dice(leaf.softmax(dim=0), patch.leaf)
     terms = {"cross": cross, "dice": dice, "loss": cross + dice}
@@ -81,12 +154,6 @@ def everything_loss(eyes: Eyes, patch: Patch) -> dict[str, Tensor]:
         own = _binary(logits, target)
         terms |= {"lesion": own, "loss": terms["loss"] + own}
     return terms
-
-
-def prompt_loss(eyes: Eyes, patch: Patch) -> dict[str, Tensor]:
-    """Cross-entropy and soft Dice of the masks that are asked for."""
-    own = _binary(eyes.masks(patch), patch.targets.float())
-    return {"mask": own, "loss": own}
 
 
 def _leaf_dice(shares: Tensor, leaf: Tensor) -> Tensor:

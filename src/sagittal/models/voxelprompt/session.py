@@ -20,7 +20,7 @@ from sagittal.models.voxelprompt.preparation import PreparedVolume, prepare
 from sagittal.models.voxelprompt.words import acquisition_words, encoded_words
 from sagittal.nn.grids import StreamGrids
 from sagittal.nn.stream_unet import Prepared
-from sagittal.runtime import Runtime
+from sagittal.runtime import Runtime, one_thread
 from sagittal.study import Image, Mask
 
 #: Tokens of one program at most: the longest of the core's programs has about half of them.
@@ -78,11 +78,12 @@ class VoxelPromptPlanner:
         room = self.model.config.language.positions - self._length() - len(ids)
         if room < 2:
             return None
-        embedded = self.model.embed(torch.tensor([ids], device=self.model.device))
-        if vectors is not None:
-            embedded[0, places] = vectors.to(embedded.dtype)
-        self.context.append_embeddings(embedded)
-        return self._write(min(room, self.program_tokens))
+        with one_thread():
+            embedded = self.model.embed(torch.tensor([ids], device=self.model.device))
+            if vectors is not None:
+                embedded[0, places] = vectors.to(embedded.dtype)
+            self.context.append_embeddings(embedded)
+            return self._write(min(room, self.program_tokens))
 
     def _length(self) -> int:
         return int(self.context.lengths[0]) if self.context.computed else 0
