@@ -34,6 +34,7 @@ from sagittal.builders.voxel_tasks import (
 from sagittal.errors import ConfigError, InputError
 from sagittal.example import Example, ProgramPart, ResultPart
 from sagittal.language.voxel_wordings import VoxelWordings
+from sagittal.models.voxelprompt.words import acquisition_words
 
 ALL = [t.name for t in TASKS] + [u.reason for u in UNANSWERABLE]
 
@@ -218,7 +219,9 @@ def test_examples_carry_the_whole_conversation():
         assert [p.result for p in parts if isinstance(p, ResultPart)] == [
             f.text for f in conversation.feedback
         ]
-        assert example.messages[0].text.endswith(conversation.question)
+        question, *lines = example.messages[0].text.split("\n")
+        assert question == conversation.question
+        assert lines == list(acquisition_words(conversation.volumes).values())
         assert example.messages[-1].text == conversation.outcome.text
         assert len(example.targets["segments"]) == len(conversation.segments)
         assert example.targets["abstained"] == bool(conversation.reason)
@@ -236,13 +239,12 @@ def test_what_a_study_cannot_be_asked_is_an_error():
 def test_images_are_named_by_kind_and_visit():
     images = made("growth").study.images
     found = acquisition(images)
-    assert found.text() == "session 1: t1c_1 flair_1\nsession 2: t1c_2 flair_2"
-    assert acquisition(images[:2]).text() == "images: t1c flair"
+    assert [visit.names for visit in found.visits] == [("t1c_1", "flair_1"), ("t1c_2", "flair_2")]
+    assert list(acquisition(images[:2]).volumes) == ["t1c", "flair"]
     twice = acquisition([images[0], images[0], images[0]])
     assert list(twice.volumes) == ["t1c", "t1c_b", "t1c_c"]
     # Dates go before identifiers.
     dated = [replace(i, acquired=date(2024, 5, 1 if i.session == "session-2" else 9)) for i in images]
-    assert acquisition(dated).text().startswith("session 1 (2024-05-01): t1c_1")
     assert acquisition(dated).volumes["t1c_1"].session == "session-2"
     with pytest.raises(InputError):
         acquisition([])

@@ -12,6 +12,8 @@ from sagittal.cli.console import errors, output
 
 if TYPE_CHECKING:
     from sagittal.evaluation.runs import Run
+    from sagittal.language.tokenizer import Tokenizer
+    from sagittal.models.voxelprompt import VoxelPrompt
     from sagittal.score.segmentation import Vision
 
 #: Where the heads lie among the labelled data.
@@ -31,6 +33,7 @@ class On(StrEnum):
     real = "real"
     world = "world"
     programs = "programs"
+    questions = "questions"
 
 
 class Eyes(StrEnum):
@@ -56,9 +59,15 @@ def evaluate(
         typer.Option(help="A model's name or folder; for codebook eyes a state file too; MeshNet's folder."),
     ],
     on: Annotated[
-        On, typer.Option("--on", help="Real scans, the frozen simulated world, or programs about it.")
+        On,
+        typer.Option(
+            "--on",
+            help="Real scans, the frozen simulated world, programs about it, or independent questions.",
+        ),
     ],
-    data: Annotated[Path, typer.Option(help="Folder that holds the labelled scans and the heads.")],
+    data: Annotated[
+        Path, typer.Option(help="Folder of the labelled scans and the heads; the file of the questions.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="Folder of the run; one that was stopped is resumed.")],
     heads: Annotated[
         Path | None, typer.Option(help=f"Head label maps of the world; DATA/{HEADS} without.")
@@ -77,6 +86,8 @@ def evaluate(
 
     if on is On.programs:
         lines = evaluate_programs(method, model, heads or data / HEADS, out)
+    elif on is On.questions:
+        lines = evaluate_questions(method, model, data, out)
     else:
         run = evaluate_model(method, model, on, data, out, heads=heads, eyes=eyes, final=final, device=device)
         lines = [*(real_lines(run) if on is On.real else world_lines(run)), *speed_lines(run)]
@@ -127,18 +138,11 @@ def evaluate_programs(method: Method, model: str, heads: Path, out: Path) -> lis
     Raises:
         ConfigError: the method writes none.
     """
-    from sagittal.errors import ConfigError
     from sagittal.evaluation.frozen_world import frozen_world, world_heads
     from sagittal.evaluation.programs import draw_questions, program_lines, write_answers
     from sagittal.files import write_json
-    from sagittal.models.voxelprompt import load_voxelprompt
-    from sagittal.weights import find_checkpoint
 
-    if method is not Method.voxelprompt:
-        raise ConfigError(
-            "Only VoxelPrompt writes programs.", expected=Method.voxelprompt.value, got=method.value
-        )
-    loaded, tokenizer, _ = load_voxelprompt(find_checkpoint(model))
+    loaded, tokenizer = _writer(method, model)
     questions = list(draw_questions(frozen_world(world_heads(heads))))
     found = write_answers(loaded, tokenizer, questions)
     # Both are in the order of the questions, by sort.
@@ -151,6 +155,41 @@ def evaluate_programs(method: Method, model: str, heads: Path, out: Path) -> lis
     ]  # fmt: skip
     write_json(out / "programs.json", entries)
     return program_lines(found)
+
+
+def evaluate_questions(method: Method, model: str, path: Path, out: Path) -> list[str]:
+    """Let a VoxelPrompt plan for the independent questions; ``OUT/questions.json`` holds what it wrote.
+
+    Raises:
+        ConfigError: the method writes no programs.
+        IntegrityError: the file is not the frozen one.
+    """
+    from sagittal.evaluation.independent import ask_all, question_lines, read_questions
+    from sagittal.files import write_json
+
+    loaded, tokenizer = _writer(method, model)
+    judged = list(ask_all(loaded, tokenizer, read_questions(path)))
+    entries = [{"id": j.question["id"], "verdict": j.verdict, "programs": list(j.programs)} for j in judged]
+    write_json(out / "questions.json", entries)
+    return question_lines(judged)
+
+
+def _writer(method: Method, model: str) -> tuple[VoxelPrompt, Tokenizer]:
+    """The model that writes programs.
+
+    Raises:
+        ConfigError: the method writes none.
+    """
+    from sagittal.errors import ConfigError
+    from sagittal.models.voxelprompt import load_voxelprompt
+    from sagittal.weights import find_checkpoint
+
+    if method is not Method.voxelprompt:
+        raise ConfigError(
+            "Only VoxelPrompt writes programs.", expected=Method.voxelprompt.value, got=method.value
+        )
+    loaded, tokenizer, _ = load_voxelprompt(find_checkpoint(model))
+    return loaded, tokenizer
 
 
 def _vision(method: Method, model: str, eyes: Eyes, device: str) -> tuple[Vision, dict[str, Any], Any]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sagittal.cli.console import output
-from sagittal.cli.evaluate import HEADS, Method, On, evaluate_model, evaluate_programs
+from sagittal.cli.evaluate import HEADS, Method, On, evaluate_model, evaluate_programs, evaluate_questions
 
 
 class Report(StrEnum):
@@ -34,6 +34,9 @@ def reproduce(
     out: Annotated[Path, typer.Option("--out", help="Folder that receives the results' page.")] = Path(
         "docs/results"
     ),
+    questions: Annotated[Path, typer.Option(help="The independent questions.")] = Path(
+        "tests/questions/independent_questions.jsonl"
+    ),
     work: Annotated[Path, typer.Option(help="Folder of the runs; what is there is not drawn again.")] = Path(
         "runs/reproduce"
     ),
@@ -47,7 +50,7 @@ def reproduce(
     if report is Report.meshnet:
         title, lines = "MeshNet as a reference on real scans", _meshnet(model, data, work)
     else:
-        title, lines = "VoxelPrompt's core", _voxelprompt(model, data, work)
+        title, lines = "VoxelPrompt's core", _voxelprompt(model, data, questions, work)
     path = out / f"{report.value.replace('-', '_')}.md"
     write_text(path, "\n".join([f"# {title}", "", *provenance(command), *lines, ""]))
     output().print(f"written: {path}", markup=False, highlight=False)
@@ -69,13 +72,14 @@ def _meshnet(model: str, data: Path, work: Path) -> list[str]:
     ]
 
 
-def _voxelprompt(model: str, data: Path, work: Path) -> list[str]:
+def _voxelprompt(model: str, data: Path, questions: Path, work: Path) -> list[str]:
     from sagittal.evaluation.frozen_world import world_table
     from sagittal.evaluation.report import real_lines, speed_lines, world_lines
 
     real = evaluate_model(Method.voxelprompt, model, On.real, data, work / "voxelprompt-real", final=True)
     world = evaluate_model(Method.voxelprompt, model, On.world, data, work / "voxelprompt-world")
     programs = evaluate_programs(Method.voxelprompt, model, data / HEADS, work / "voxelprompt-programs")
+    independent = evaluate_questions(Method.voxelprompt, model, questions, work / "voxelprompt-questions")
     frozen = world_table()["frozen"]
     found = frozen["found"]
     return [
@@ -107,6 +111,15 @@ def _voxelprompt(model: str, data: Path, work: Path) -> list[str]:
         "grammar keeps for tests.",
         "",
         *programs,
+        "",
+        "# Independent questions",
+        "",
+        "Written before training by one who did not know the grammar. Judged by what the programs compute: "
+        "right where that is what was asked for, or where an unanswerable question is declined; wrong where "
+        "another thing is computed, or anything at all for an unanswerable question; partly where a "
+        "question has several parts and not all are served.",
+        "",
+        *independent,
     ]
 
 

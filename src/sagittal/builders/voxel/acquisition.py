@@ -1,6 +1,6 @@
-"""What the agent is told of the images before it plans: a variable for each, by session (VoxelPrompt §3).
+"""The variables of a conversation: one for each image that is given, by session (VoxelPrompt §3).
 
-The same function makes training data and the prompt at run time.
+What the agent reads of them is :func:`sagittal.models.voxelprompt.words.acquisition_words`.
 """
 
 from __future__ import annotations
@@ -43,15 +43,6 @@ class Acquisition:
         """Kinds of image that are there."""
         return frozenset(image.kind for image in self.volumes.values())
 
-    def text(self) -> str:
-        """One line a session: ``images: t1 flair``; ``session 1 (2024-05-02): t1_1 flair_1``."""
-        if len(self.visits) == 1:
-            return f"images{_dated(self.visits[0])}: {' '.join(self.visits[0].names)}"
-        return "\n".join(
-            f"session {number}{_dated(visit)}: {' '.join(visit.names)}"
-            for number, visit in enumerate(self.visits, start=1)
-        )
-
 
 def acquisition(images: Sequence[Image]) -> Acquisition:
     """Name the images: by kind (``t1``), with the session's number where there are several (``t1_2``).
@@ -93,7 +84,3 @@ def _free_name(kind: str, number: int, taken: Mapping[str, Image]) -> str:
         if name not in taken:
             return name
     raise InputError("There are too many images of one kind in a session.", expected="at most 26", got=kind)
-
-
-def _dated(visit: Visit) -> str:
-    return f" ({visit.acquired.isoformat()})" if visit.acquired else ""

@@ -13,6 +13,7 @@ from sagittal.builders.voxel.acquisition import Acquisition
 from sagittal.builders.voxel.truth import Truth, run_truth
 from sagittal.errors import ConfigError
 from sagittal.example import Example, ImageRef, Message, ProgramPart, ResultPart, TextPart
+from sagittal.language.voxel_wordings import Phrase
 from sagittal.splits import split_of
 from sagittal.study import Image, Study
 
@@ -42,6 +43,8 @@ class VoxelConversation:
         id: unique for study, pool and number.
         task: name of the task, or ``unanswerable``.
         reason: why it cannot be answered (a key of ``unanswerable.REASONS``); empty when it can.
+        root: of the grammar, and
+        slots: what fills it: the same question can be worded anew.
         question: the prompt as typed.
         acquisition: the images that are given, by variable.
         programs: step by step, in canonical form.
@@ -55,6 +58,8 @@ class VoxelConversation:
     id: str
     task: str
     reason: str
+    root: str
+    slots: Mapping[str, Sequence[Phrase]]
     question: str
     acquisition: Acquisition
     programs: tuple[str, ...]
@@ -71,13 +76,10 @@ class VoxelConversation:
 
     @property
     def prompt(self) -> str:
-        """What the agent reads first: the images, then the question."""
-        return prompt_text(self.acquisition, self.question)
+        """What the agent reads first: the question, then a line an image (§3, the first state)."""
+        from sagittal.models.voxelprompt.words import acquisition_words
 
-
-def prompt_text(acquisition: Acquisition, question: str) -> str:
-    """Images and question as the agent reads them, in training and at run time alike."""
-    return f"{acquisition.text()}\n{question}"
+        return "\n".join([self.question, *acquisition_words(self.volumes).values()])
 
 
 def segment_calls(programs: Sequence[str]) -> tuple[SegmentCall, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sagittal.errors import ConfigError, InputError
@@ -28,12 +29,14 @@ class Scan:
         geometry: grid of ``data``, after preparation.
         data: (X, Y, Z), intensities in [0, 1]. ``None`` trains the language alone: the vision networks
             do not run, and what is read from them is a vector of zeros.
+        kind: of image, a key of :data:`sagittal.study.KINDS`.
     """
 
     name: str
     words: str
     geometry: Geometry
     data: Tensor | None
+    kind: str = "unknown"
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,15 @@ class Conversation:
         steps: programs φ* and their feedback, in order.
         masks: the target of each ``segment`` call in the order of the programs' text: (X, Y, Z) in
             [0, 1] on the grid of the first volume of its ``encode``; ``None`` where there is no target.
+        cuts: offsets at which the question is cut before it becomes tokens, so that one text is seen in
+            several ways (as BPE dropout does, Provilkov et al. 2020). None at run time.
     """
 
     question: str
     scans: tuple[Scan, ...]
     steps: tuple[Exchange, ...]
     masks: tuple[Tensor | None, ...] = ()
+    cuts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,22 @@ class Script:
     chunks: tuple[Chunk, ...]
     streams: tuple[tuple[int, ...], ...]
 
+    @property
+    def seen(self) -> bool:
+        """Whether the vision networks run."""
+        return all(scan.data is not None for scan in self.conversation.scans)
+
+    def joined(self) -> Script:
+        """The same as a single chunk: where the vision networks do not run, one pass does for all."""
+        whole = Chunk()
+        for chunk in self.chunks:
+            start = len(whole.ids)
+            whole.ids += chunk.ids
+            whole.targets += chunk.targets
+            whole.reads |= {start + place: source for place, source in chunk.reads.items()}
+            whole.calls += [replace(c, phi=tuple(start + p for p in c.phi)) for c in chunk.calls]
+        return replace(self, chunks=(whole,))
+
 
 class Scribe:
     """Writes conversations as tokens, for training and at run time alike.
@@ -124,10 +146,13 @@ class Scribe:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
 
-    def opening(self, question: str, volumes: Sequence[str]) -> list[int]:
+    def opening(self, question: str, volumes: Sequence[str], cuts: Sequence[int] = ()) -> list[int]:
         """Tokens of the first state: the question, then the metadata of each volume (§3)."""
         special, encode = self.tokenizer.special, self.tokenizer.encode
-        ids = [special(BOS), special(QUESTION), *encode(" ".join(question.split()))]
+        text = " ".join(question.split())
+        ids = [special(BOS), special(QUESTION)]
+        for start, end in pairwise([0, *cuts, len(text)]):
+            ids += encode(text[start:end])
         for words in volumes:
             ids += [special(VOLUME), *encode(words)]
         return [*ids, special(CODE)]
@@ -156,7 +181,8 @@ class Scribe:
         for number, step in enumerate(conversation.steps):
             chunk = Chunk()
             if number == 0:
-                chunk.add(self.opening(conversation.question, [s.words for s in conversation.scans]))
+                words = [scan.words for scan in conversation.scans]
+                chunk.add(self.opening(conversation.question, words, conversation.cuts))
             else:
                 self._feed(chunk, conversation.steps[number - 1].feedback, waiting, ledger)
             calls = ledger.enter(step.program)

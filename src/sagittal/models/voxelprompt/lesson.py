@@ -44,7 +44,9 @@ def lesson(
         raise InputError("A program encodes a volume that is not there.", expected=list(volumes), got=strange)
     words = acquisition_words(volumes)
     prepared = dict(zip(volumes, prepare(list(volumes.values()), config), strict=True))
-    scans = tuple(Scan(n, words[n], p.frame.grid, torch.from_numpy(p.data)) for n, p in prepared.items())
+    scans = tuple(
+        Scan(n, words[n], p.frame.grid, torch.from_numpy(p.data), p.image.kind) for n, p in prepared.items()
+    )
     targets = tuple(
         None if mask is None else torch.from_numpy(prepared[name].frame.to_grid(mask))
         for name, mask in zip(drawn_on, masks, strict=True)
@@ -64,7 +66,9 @@ def unseen_lesson(question: str, volumes: Mapping[str, Image], steps: Sequence[E
         InputError: a program cannot be followed.
     """
     words = acquisition_words(volumes)
-    scans = tuple(Scan(name, words[name], image.geometry, None) for name, image in volumes.items())
+    scans = tuple(
+        Scan(name, words[name], image.geometry, None, image.kind) for name, image in volumes.items()
+    )
     return Conversation(question, scans, tuple(steps), (None,) * len(_drawn_on(steps)))
 
 

@@ -16,9 +16,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sagittal.agent.faults import ProgramError
-from sagittal.agent.syntax import Call, Expression, Name, Program, parse
+from sagittal.agent.syntax import Call, Expression, Name, Program, String, parse
 from sagittal.errors import InputError
 
 _TOKEN = re.compile(
@@ -98,12 +99,14 @@ class VisionCall:
         index: which call of the program.
         features: number of the features that it makes or uses, counted through the conversation.
         offsets: where its marks stand, one a volume; none for ``read``.
+        structure: what ``segment`` is asked for; empty where the program computes the name.
     """
 
     function: str
     index: int
     features: int
     offsets: tuple[int, ...] = ()
+    structure: str = ""
 
 
 class Ledger:
@@ -121,10 +124,9 @@ class Ledger:
                 in a conditional expression, or never made).
         """
         try:
-            program = parse(text)
+            program, ends = _read(text)
         except ProgramError as error:
             raise InputError("A training program cannot be parsed.", got=error.words()) from error
-        ends = {place.index: place.ends for place in places(text)}
         return list(self._calls(program, ends))
 
     def _calls(self, program: Program, ends: Mapping[int, list[int]]) -> Iterator[VisionCall]:
@@ -141,7 +143,9 @@ class Ledger:
                     if features is None:
                         raise InputError("segment takes encoded volumes.", got=str(Program((statement,))))
                     offsets = ends[call.index][-1:] * len(self.volumes[features])
-                    yield VisionCall("segment", call.index, features, tuple(offsets))
+                    name = _argument(call, "structure")
+                    structure = name.value if isinstance(name, String) else ""
+                    yield VisionCall("segment", call.index, features, tuple(offsets), structure)
                 elif call.function == "read":
                     features = self._features(_argument(call, "value"), made)
                     if features is not None:
@@ -165,13 +169,21 @@ class Ledger:
             self._held.pop(target, None)
 
 
+@lru_cache(maxsize=16_384)
+def _read(text: str) -> tuple[Program, Mapping[int, list[int]]]:
+    """A program, and where its calls' arguments end; training meets the same programs many times."""
+    return parse(text), {place.index: place.ends for place in places(text)}
+
+
 def _volume(node: Expression) -> str:
     if not isinstance(node, Name):
         raise InputError("A training program encodes given volumes, by their variables.", got=node)
     return node.id
 
 
+_PLACES = {"features": 0, "value": 0, "structure": 1}
+
+
 def _argument(call: Call, name: str) -> Expression:
-    if call.arguments:
-        return call.arguments[0]
-    return dict(call.keywords)[name]
+    place = _PLACES[name]
+    return call.arguments[place] if place < len(call.arguments) else dict(call.keywords)[name]

@@ -21,6 +21,7 @@ from sagittal.models.decoding import GrowingContext
 from sagittal.models.voxelprompt.config import LanguageConfig, VoxelPromptConfig
 from sagittal.models.voxelprompt.conversation import NO_TARGET, Chunk, PlacedCall, Script
 from sagittal.models.voxelprompt.losses import soft_dice_loss, token_losses, voxel_cross_entropy
+from sagittal.models.voxelprompt.scaffold import code_error, slots
 from sagittal.nn.grids import StreamGrids
 from sagittal.nn.phi import PhiProjection
 from sagittal.nn.stream_unet import Encoding, Prepared, VolumeEncoder, VolumeGenerator
@@ -53,12 +54,15 @@ class Losses:
         exact: (batch,) whether each such token is the likeliest, so that greedy decoding with the same
             feedback writes these very programs.
         masks: in the order in which they were drawn.
+        codes: mean squared error between φ and the fixed codes of the scaffold, over all φ; zero unless
+            asked for, and no part of ``total``.
     """
 
     total: Tensor
     text: Tensor
     exact: Tensor
     masks: tuple[MaskResult, ...]
+    codes: Tensor
 
 
 class VoxelPrompt(nn.Module):
@@ -116,17 +120,21 @@ class VoxelPrompt(nn.Module):
         """Resolution levels of the vision networks."""
         return self.config.vision.levels
 
-    def forward(self, scripts: Sequence[Script]) -> Losses:
+    def forward(self, scripts: Sequence[Script], *, codes: bool = False) -> Losses:
         """Eq. 2 over conversations, with the true programs and feedback fed in (teacher forcing).
 
-        The steps of all conversations advance together; vision networks run study by study.
+        The steps of all conversations advance together; vision networks run study by study. Where none
+        has voxels, all steps are one.
 
         Args:
             scripts: from :meth:`Scribe.write`; data on any device.
+            codes: also compare φ with the scaffold's (:mod:`sagittal.models.voxelprompt.scaffold`).
 
         Raises:
             GeometryError: a target mask does not fit the grid of the volume that it is drawn on.
         """
+        if not any(script.seen for script in scripts):
+            scripts = [script.joined() for script in scripts]
         context = GrowingContext(self.language)
         studies = [_Study(self, script) for script in scripts]
         sums = torch.zeros(len(scripts), device=self.device)
@@ -145,7 +153,7 @@ class VoxelPrompt(nn.Module):
                 counts = counts.index_add(0, row, torch.ones_like(loss))
             for study, chunk, own in zip(studies, chunks, states, strict=True):
                 if chunk is not None:
-                    study.run(chunk, own)
+                    study.run(chunk, own, codes=codes)
         text = sums / counts.clamp(min=1)
         return self._losses(text, wrong == 0, studies)
 
@@ -159,7 +167,9 @@ class VoxelPrompt(nn.Module):
                 if self.config.voxel_weight:
                     total = total + self.config.voxel_weight * voxel_cross_entropy(logits, target)
                 results.append(MaskResult(number, mask, logits, dice))
-        return Losses(total / len(studies), text, exact, tuple(results))
+        error = torch.stack([study.code_error for study in studies]).sum()
+        count = sum(study.code_count for study in studies)
+        return Losses(total / len(studies), text, exact, tuple(results), error / max(1, count))
 
     def _with_vectors(
         self, ids: Tensor, chunks: Sequence[Chunk | None], vectors: Sequence[Tensor | None]
@@ -179,7 +189,8 @@ class _Study:
     def __init__(self, model: VoxelPrompt, script: Script) -> None:
         self.model, self.script = model, script
         self.scans = script.conversation.scans
-        self.seen = all(scan.data is not None for scan in self.scans)
+        self.seen = script.seen
+        self.code_error, self.code_count = torch.zeros((), device=model.device), 0
         self.encodings: dict[int, Encoding] = {}
         self.prepared: dict[int, Prepared] = {}
         self.drawn: dict[int, tuple[Tensor, Tensor]] = {}  # target's number → logits, target
@@ -193,8 +204,12 @@ class _Study:
             return torch.zeros(len(chunk.reads), width, device=self.model.device)
         return torch.stack([self.encodings[f].read[0, stream].float() for f, stream in chunk.reads.values()])
 
-    def run(self, chunk: Chunk, states: Tensor) -> None:
+    def run(self, chunk: Chunk, states: Tensor, *, codes: bool) -> None:
         """Carry out a chunk's calls of vision networks. ``states``: (positions, d)."""
+        if codes:
+            due = slots(self.script, chunk, self.model.config.vision.phi_channels)
+            error, count = code_error(self.model.to_phi, states, due)
+            self.code_error, self.code_count = self.code_error + error, self.code_count + count
         if not self.seen:
             return
         wanted: dict[int, list[PlacedCall]] = {}

@@ -1,0 +1,113 @@
+"""The words of the shipped VoxelPrompt: questions → programs, with the φ that steer its eyes.
+
+    python recipes/voxelprompt_language.py pool --heads HEADS --data runs/language/pool
+    python recipes/voxelprompt_language.py train --data runs/language/pool --out runs/language/run
+    python recipes/voxelprompt_language.py score --data runs/language/pool --out runs/language/run
+
+``pool`` simulates patients (about five minutes on one core): ``HEADS`` holds the label maps
+``training_seg_01`` … ``training_seg_10``, of which the first seven are used. ``train`` makes the tokenizer
+and trains; it goes on where it was cut off. ``score`` lets the best weights so far write programs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+import torch
+
+from sagittal.files import write_text
+from sagittal.language.tokenizer import Tokenizer
+from sagittal.models.voxelprompt import Scribe, VoxelPrompt, VoxelPromptConfig
+from sagittal.score.programs import by_kind, program_scores
+from sagittal.simulate import HeadSet
+from sagittal.train.language import LanguageTraining, LanguageTrainingConfig
+from sagittal.train.language_pool import Item, PoolConfig, make_pool, read_pool
+from sagittal.train.language_stream import BLOCK, Kind, LanguageStream
+from sagittal.train.language_tokenizer import train_tokenizer
+from sagittal.train.language_writing import written
+from sagittal.train.loop import Loop, LoopConfig
+
+SEED = 20261
+LOOP = LoopConfig(
+    steps=3_600,
+    rate=1.5e-3,
+    warm_up=150,
+    decay=0.02,
+    accumulate=BLOCK,
+    mean_over=200,
+    save_every=50,
+    score_every=250,
+)
+TRAINING = LanguageTrainingConfig()
+
+
+def main() -> None:
+    """One of three steps."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("step", choices=("pool", "train", "score"))
+    parser.add_argument("--data", type=Path, default=Path("runs/language/pool"))
+    parser.add_argument("--out", type=Path, default=Path("runs/language/run"))
+    parser.add_argument("--heads", type=Path, help="for pool")
+    parser.add_argument("--steps", type=int, default=LOOP.steps)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--count", type=int, default=600, help="for score: conversations of each sort")
+    parser.add_argument("--seed", type=int, default=SEED)
+    given = parser.parse_args()
+    if given.step == "pool":
+        if given.heads is None:
+            parser.error("pool needs --heads")
+        heads = HeadSet.from_folder(given.heads).subset(range(7))
+        make_pool(
+            given.data, heads, PoolConfig(), given.seed, lambda done, of: print(f"{done}/{of}", flush=True)
+        )
+        return
+    items = read_pool(given.data)
+    training = _training(given, items)
+    if given.step == "train":
+        config = dataclasses.replace(LOOP, steps=given.steps)
+        loop = Loop(
+            training.module,
+            config,
+            training.loss,
+            given.out,
+            scores=training.scores,
+            say=lambda line: print(line, flush=True),
+        )
+        loop.run(minutes=given.minutes)
+        return
+    training.module.load_state_dict(torch.load(given.out / "best.pt", weights_only=True)["module"])
+    training.model.eval()
+    _score(training, given.count)
+
+
+def _score(training: LanguageTraining, count: int) -> None:
+    """Rates with their intervals, for each sort of wording, and the tasks that go worst."""
+    kinds: tuple[Kind, ...] = ("clean", "typed", "withheld")
+    for kind in kinds:
+        drawn = training.stream.validation(kind, count)
+        found = written(training.model, training.stream.scribe.tokenizer, drawn)
+        print(f"{kind}: {count} conversations")
+        worst = list(by_kind(found).items())[:8]
+        for name, rate in [*program_scores(found).items(), *worst]:
+            low, high = rate.interval
+            print(f"  {name:22} {rate.value:6.1%}  [{low:.1%}, {high:.1%}]  {rate.count} of {rate.total}")
+
+
+def _training(given: argparse.Namespace, items: tuple[Item, ...]) -> LanguageTraining:
+    """Tokenizer (made once), model and data; the same seed gives the same."""
+    path = given.out / "tokenizer.json"
+    if not path.exists():
+        write_text(path, train_tokenizer(items, given.seed).to_json())
+    tokenizer = Tokenizer.load(path)
+    torch.manual_seed(given.seed)
+    torch.set_flush_denormal(True)
+    model = VoxelPrompt(VoxelPromptConfig.preset("small", vocabulary=tokenizer.size)).train()
+    return LanguageTraining(model, LanguageStream(items, Scribe(tokenizer), given.seed), TRAINING)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""Conversations to learn language from: a function of (pool, seed, number), with new words each time.
+
+An item of the pool gives task, programs and feedback; its question is worded anew from the grammar and then
+typed as people type, its images get new grids and dates. A fixed share of all wordings, by a hash of the
+clean text, is never trained on: validation draws from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal
+
+import numpy as np
+
+from sagittal.builders.voxel.structures import structure_table
+from sagittal.geometry import Geometry
+from sagittal.language.voxel_everyday import (
+    TypingConfig,
+    as_typed,
+    cut_places,
+    foreign,
+    odd_property,
+    odd_request,
+    odd_thing,
+)
+from sagittal.language.voxel_wordings import Phrase, VoxelWordings
+from sagittal.models.voxelprompt.conversation import Conversation, Exchange, Scribe, Script
+from sagittal.models.voxelprompt.lesson import unseen_lesson
+from sagittal.study import Image
+from sagittal.train.language_pool import Given, Item
+
+#: ``train``: as typed, of training's wordings. Of validation's: ``clean``, or ``typed``. ``withheld``: clean,
+#: with something in it that the grammar keeps for tests.
+Kind = Literal["train", "clean", "typed", "withheld"]
+_RESERVED = 20
+_ODD = 0.35
+#: Batches of a block: one step of training.
+BLOCK = 4
+_MANY = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A conversation, and the item that it was made from."""
+
+    item: Item
+    script: Script
+
+
+class LanguageStream:
+    """Draws conversations.
+
+    Args:
+        items: of a pool; those of patients that are kept for tests make validation, the others training.
+        scribe: text to tokens.
+        seed: decides every draw.
+        typing: how people type.
+    """
+
+    def __init__(
+        self, items: Sequence[Item], scribe: Scribe, seed: int, typing: TypingConfig | None = None
+    ) -> None:
+        self.scribe, self.seed, self.typing = scribe, seed, typing or TypingConfig()
+        self.train = [item for item in items if not item.for_tests]
+        self.tests = [item for item in items if item.for_tests]
+        self._wordings = VoxelWordings.load()
+        self._withheld = withheld_phrases()
+        self._known = known_phrases()
+        self._held: tuple[int, int, list[list[Script]]] | None = None
+
+    def batch(self, number: int, size: int) -> list[Script]:
+        """A batch to train on.
+
+        The conversations of a batch are of like length, which saves padding; a block of :data:`BLOCK`
+        batches has them of all lengths. Steps take whole blocks: refusals are short, and a step of
+        refusals alone would teach to refuse.
+        """
+        block, place = divmod(number, BLOCK)
+        if self._held is None or self._held[:2] != (block, size):
+            rng = np.random.default_rng([self.seed, block])
+            scripts = [self._draw(self.train, "train", rng).script for _ in range(size * BLOCK)]
+            scripts.sort(key=lambda script: sum(len(chunk.ids) for chunk in script.chunks))
+            parts = [scripts[i * size : (i + 1) * size] for i in range(BLOCK)]
+            self._held = (block, size, [parts[int(i)] for i in rng.permutation(BLOCK)])
+        return self._held[2][place]
+
+    def validation(self, kind: Kind, count: int) -> list[Drawn]:
+        """Conversations about patients, and in words, that training never sees; always the same."""
+        rng = np.random.default_rng([self.seed, 1 << 40, ("train", "clean", "typed", "withheld").index(kind)])
+        return [self._draw(self.tests, kind, rng) for _ in range(count)]
+
+    def _draw(self, items: Sequence[Item], kind: Kind, rng: np.random.Generator) -> Drawn:
+        item = _some(items, rng)
+        text = self._question(item, kind, rng)
+        cuts = cut_places(text, rng) if kind == "train" else ()
+        return Drawn(item, self.scribe.write(conversation(item, text, cuts, rng)))
+
+    def _question(self, item: Item, kind: Kind, rng: np.random.Generator) -> str:
+        if kind == "withheld":
+            return self._wordings.sample(item.root, item.slots, rng, "withheld").text
+        while True:
+            odd = self._odd(item, rng) if kind != "clean" and rng.random() < _ODD else None
+            text = odd or self._wordings.sample(item.root, item.slots, rng, "train").text
+            if reserved(text) == (kind != "train"):
+                break
+        text = text if kind == "clean" else as_typed(text, rng, self.typing, self._withheld)
+        return " ".join(text.split()) or "?"
+
+    def _odd(self, item: Item, rng: np.random.Generator) -> str | None:
+        """Words of other origin for what cannot be answered anyhow."""
+        phrases = [p.text for p in item.slots.get("a", ()) if not p.withheld] or ["brain"]
+        structure = phrases[int(rng.integers(len(phrases)))]
+        if item.reason == "not_measured":
+            return odd_property(structure, rng)
+        if item.reason == "other_organ":
+            return odd_thing("organs", "brain", rng, self._known)
+        if item.reason == "unknown_structure":
+            return odd_thing("things", "brain", rng, self._known)
+        if item.reason == "off_topic":
+            return odd_request(rng)
+        return foreign(rng) if item.reason == "not_understood" else None
+
+
+def _some(items: Sequence[Item], rng: np.random.Generator) -> Item:
+    """An item at random; those with very many images cost much and teach little more, and come less often."""
+    while True:
+        item = items[int(rng.integers(len(items)))]
+        if rng.random() * len(item.images) < _MANY:
+            return item
+
+
+def reserved(text: str) -> bool:
+    """Whether a clean wording is kept for validation; case and marks do not count."""
+    letters = "".join(c for c in text.lower() if c.isalnum())
+    return hashlib.sha256(letters.encode()).digest()[0] % _RESERVED == 0
+
+
+def conversation(item: Item, question: str, cuts: Sequence[int], rng: np.random.Generator) -> Conversation:
+    """An item in words, with new grids and dates for its images."""
+    from dataclasses import replace
+
+    steps = [Exchange(p, f) for p, f in zip(item.programs, (*item.feedback, ""), strict=True)]
+    volumes = dict(zip((g.name for g in item.images), pictures(item.images, rng), strict=True))
+    return replace(unseen_lesson(question, volumes, steps), cuts=tuple(cuts))
+
+
+# -- images without voxels -----------------------------------------------------------------------
+
+
+def pictures(given: Sequence[Given], rng: np.random.Generator) -> list[Image]:
+    """Images of these kinds and visits, on grids and dates as they come; they have no voxels of their own."""
+    visits = 1 + max(g.visit for g in given)
+    dates = _dates(visits, rng) if rng.random() < 0.5 else None
+    shared = [grid(rng) for _ in range(visits)]
+    together = rng.random() < 0.5
+    made = []
+    for each in given:
+        geometry = shared[each.visit] if together else grid(rng)
+        nothing = np.broadcast_to(np.zeros((), np.float32), geometry.shape)
+        acquired = dates[each.visit] if dates else None
+        made.append(Image(nothing, geometry, each.kind, each.name, acquired, f"session-{each.visit + 1}"))
+    return made
+
+
+def _dates(count: int, rng: np.random.Generator) -> list[date]:
+    first = date(1998, 1, 1) + timedelta(days=int(rng.integers(0, 10_500)))
+    gaps = np.cumsum([0, *rng.integers(1, 900, size=count - 1)])
+    return [first + timedelta(days=int(gap)) for gap in gaps]
+
+
+def grid(rng: np.random.Generator) -> Geometry:
+    """A grid as scanners make them: isotropic, or slices thick and thin, along any axis of the array."""
+    kind = rng.random()
+    slice_axis = 2 if rng.random() < 0.7 else int(rng.integers(3))
+    if kind < 0.45:
+        spacing = [float(rng.choice([1.0, 1.0, 1.0, 0.7, 0.8, 0.9, 1.2, 1.5, 2.0, 3.0]))] * 3
+    else:
+        plane = float(rng.choice([0.3, 0.4, 0.43, 0.5, 0.6, 0.7, 0.8, 0.86, 0.9, 0.94, 1.0, 1.2, 1.5]))
+        spacing = [plane] * 3
+        thick = float(rng.choice([2.0, 3.0, 4.0, 5.0, 5.5, 6.0, 6.5, 7.2])) if kind < 0.9 else plane + 0.3
+        spacing[slice_axis] = thick
+    shape = tuple(int(rng.integers(80, 260)) if s < 1.9 else int(rng.integers(18, 60)) for s in spacing)
+    order = rng.permutation(3) if rng.random() < 0.4 else np.arange(3)
+    matrix = np.zeros((4, 4))
+    matrix[3, 3] = 1
+    for axis, towards in enumerate(order):
+        matrix[towards, axis] = spacing[axis] * (1 if rng.random() < 0.5 else -1)
+    return Geometry((shape[0], shape[1], shape[2]), matrix)
+
+
+# -- what must not be trained on -----------------------------------------------------------------
+
+
+def withheld_phrases() -> frozenset[str]:
+    """Withheld phrases of structures and sequences, in lower case."""
+    return frozenset(p.text.lower() for p in _phrases() if p.withheld)
+
+
+def known_phrases() -> frozenset[str]:
+    """Every word for something that a question may ask for, in lower case: these are no odd things."""
+    return frozenset(p.text.lower() for p in _phrases())
+
+
+def _phrases() -> list[Phrase]:
+    table = structure_table()
+    lists = [s.phrases for s in table.structures.values()] + [q.phrases for q in table.sequences.values()]
+    return [phrase for phrases in [*lists, table.organs] for phrase in phrases]
