@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sagittal.cli.build import Layout
 from sagittal.cli.console import errors, output
 
 group = typer.Typer(help="Train models further on labelled scans.", no_args_is_help=True)
-
-
-class Layout(StrEnum):
-    """How a data set's folder is laid out."""
-
-    brats = "brats"
-    nnunet = "nnunet"
 
 
 def register(app: typer.Typer) -> None:

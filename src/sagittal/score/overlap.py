@@ -51,6 +51,12 @@ class Overlap:
         return asdict(self)
 
 
+def dice(p: NDArray[np.bool_], t: NDArray[np.bool_]) -> float:
+    """2·|P ∩ T| / (|P| + |T|); 1 where both are empty."""
+    total = int(np.count_nonzero(p)) + int(np.count_nonzero(t))
+    return 2 * int(np.count_nonzero(p & t)) / total if total else 1.0
+
+
 def compare(predicted: Mask, truth: Mask, *, surfaces: bool = True) -> Overlap:
     """Compare two binary masks (anything but 0 counts) on one grid.
 
@@ -67,11 +73,9 @@ def compare(predicted: Mask, truth: Mask, *, surfaces: bool = True) -> Overlap:
     voxel_ml = truth.geometry.voxel_volume / 1000
     p, t = predicted.data != 0, truth.data != 0
     mine, true = int(np.count_nonzero(p)), int(np.count_nonzero(t))
-    both = int(np.count_nonzero(p & t))
-    dice = 2 * both / (mine + true) if mine + true else 1.0
     surface, hd95 = _surfaces(p, t, truth.geometry.affine) if surfaces else (None, None)
     error = 100.0 * (mine - true) / true if true else None
-    return Overlap(dice, surface, hd95, mine * voxel_ml, true * voxel_ml, error)
+    return Overlap(dice(p, t), surface, hd95, mine * voxel_ml, true * voxel_ml, error)
 
 
 def _surfaces(

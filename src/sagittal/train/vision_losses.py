@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sagittal.builders.voxel.structures import structure_table
 from sagittal.models.voxelprompt.codebook import image_codes, structure_codes
 from sagittal.models.voxelprompt.losses import soft_dice_loss
 from sagittal.nn.phi import PhiMixing
@@ -19,15 +20,20 @@ from sagittal.train.vision_set import leaves, pathologies
 
 #: The generator's φ while it draws everything at once.
 EVERYTHING = "everything"
+#: What has a φ of its own.
+NAMES = (EVERYTHING, *(s.name for s in structure_table().known()))
+# Before SiLU codes begin at ± this. They are kept divided by the pace, so that they learn as much faster.
+_STRENGTH, _PACE = 2.0, 10.0
 #: Structures that a patch is asked for at each level, finest first; the last holds for all deeper ones.
 PYRAMID = (1, 3, 6, 16)
 
 
 class Eyes(nn.Module):
-    """Encoder and generator with fixed φ, and a head for all structures at once.
+    """Encoder and generator with a table of φ, and heads that serve training alone.
 
     A prompt's mask teaches one bit a voxel, all structures at once teach dozens for the same convolutions:
-    the networks learn to see first, and then to draw what φ asks for.
+    the networks learn to see first, and then to draw what φ asks for. The table begins with the fixed codes
+    and is learnt, too: codes that are alike by chance move apart.
 
     Args:
         config: of both arms.
@@ -37,17 +43,23 @@ class Eyes(nn.Module):
     def __init__(self, config: StreamUNetConfig, width: int) -> None:
         super().__init__()
         self.config = config
+        table = structure_codes(NAMES, config.phi_channels)
+        self.codes = nn.Parameter(torch.where(table > 0, _STRENGTH, -_STRENGTH) / _PACE)
         self.encoder = VolumeEncoder(config, width)
         self.generator = VolumeGenerator(config)
         self.all_heads = nn.Linear(config.channels[0], len(leaves()) + len(pathologies()))
         self.deep_heads = nn.ModuleList(nn.Linear(channels, 1) for channels in config.channels[1:])
+
+    def phi(self, names: Sequence[str]) -> Tensor:
+        """(names, phi_channels): φ of structures."""
+        return functional.silu(_PACE * self.codes[[NAMES.index(name) for name in names]])
 
     def begin_prompts(self) -> None:
         """From drawing everything to drawing what φ asks for, without losing what was learnt.
 
         At first every φ gives, nearly, the features that the map of everything was read from.
         """
-        [code] = structure_codes([EVERYTHING], self.config.phi_channels)
+        [code] = self.phi([EVERYTHING]).detach()
         for module in self.generator.modules():
             if isinstance(module, PhiMixing):
                 module.absorb(code)
@@ -87,8 +99,7 @@ class Eyes(nn.Module):
         """Deepest level first, (names, C, X, Y, Z) of the first image."""
         kinds = image_codes(patch.kinds, self.config.phi_channels)[None]
         prepared = self.generator.prepare(self.encoder(patch.volumes, patch.grids, kinds))
-        codes = structure_codes(list(names), self.config.phi_channels)
-        phi = codes[None, :, None].expand(1, -1, len(patch.kinds), -1)
+        phi = self.phi(names)[None, :, None].expand(1, -1, len(patch.kinds), -1)
         deepest = self.config.levels - 1
         for n, x in enumerate(self.generator.ascend(prepared, phi, [0], counts)):
             # Only the first image is wanted at the finest level; deeper ones have them all.

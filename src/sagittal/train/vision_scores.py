@@ -13,6 +13,7 @@ from torch import Tensor
 from sagittal.builders.voxel.structures import structure_table
 from sagittal.models.voxelprompt.preparation import PreparationConfig, prepare
 from sagittal.nn.grids import StreamGrids
+from sagittal.score.overlap import dice
 from sagittal.study import Image, Mask
 from sagittal.train.patches import Patch
 from sagittal.train.vision_losses import Eyes
@@ -110,12 +111,6 @@ def _read_off(
         else:
             found[name] = np.isin(leaves(), entry.values)[leaf]
     return found
-
-
-def dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """2 |A ∩ B| / (|A| + |B|); 1 where both are empty."""
-    total = int(found.sum()) + int(truth.sum())
-    return 2 * int((found & truth).sum()) / total if total else 1.0
 
 
 def score(eyes: Eyes, cases: Sequence[Case], *, prompted: bool) -> dict[str, float]:
