@@ -26,13 +26,15 @@ from sagittal.builders.voxel_tasks import VoxelTasksConfig
 from sagittal.language.tokenizer import Tokenizer
 from sagittal.models.checkpoint import Accepts, Card, Score
 from sagittal.models.voxelprompt import Scribe, VoxelPrompt, VoxelPromptConfig, save_voxelprompt
+from sagittal.models.voxelprompt.codebook import image_codes
 from sagittal.runtime import runtime
-from sagittal.study import Study
+from sagittal.study import KINDS, Study
+from sagittal.train.alignment import align
 from sagittal.train.joint import JointConfig, Lessons
 from sagittal.train.language_pool import read_pool
 from sagittal.train.language_stream import LanguageStream
 from sagittal.train.loop import Loop, LoopConfig, use_mean
-from sagittal.train.vision_losses import Eyes
+from sagittal.train.vision_losses import NAMES, Eyes
 from sagittal.train.voxelprompt import PAPER, JointTraining
 from sagittal.train.worlds import Banks, training_worlds
 
@@ -42,6 +44,8 @@ JOINT = LoopConfig(steps=400, rate=2e-4, warm_up=30, mean_over=100, save_every=2
 WORDS = 8
 PATCH = 64
 HELD = 8
+# Batches of conversations that the projection to φ is solved on.
+ALIGNED = 60
 
 
 def main() -> None:
@@ -110,7 +114,19 @@ def joined(given: argparse.Namespace) -> VoxelPrompt:
     model.generator.load_state_dict(eyes.generator.state_dict())
     words = torch.nn.ModuleDict({"language": model.language, "to_phi": model.to_phi})
     use_mean(torch.load(given.words / "run" / "last.pt", weights_only=True), words)
+    stream = LanguageStream(read_pool(given.words / "pool"), Scribe(tokenizer), SEED + 2)
+    scripts = [script for n in range(ALIGNED) for script in stream.batch(n, 16)]
+    print("error of φ after alignment:", align(model.eval(), scripts, wanted_codes(eyes)))
     return model
+
+
+def wanted_codes(eyes: Eyes) -> dict[str, Tensor]:
+    """What each name's φ shall be, before SiLU: as the eyes learnt it; images keep their fixed codes."""
+    names = NAMES[1:]
+    structures = dict(zip(names, eyes.before_silu(names).detach(), strict=True))
+    # The inverse of SiLU at the two values that fixed codes take.
+    signs = torch.where(image_codes(tuple(KINDS), eyes.config.phi_channels) > 0, 2.0, -2.0)
+    return {**structures, **dict(zip(KINDS, signs, strict=True))}
 
 
 def _lessons(given: argparse.Namespace, part: str, scribe: Scribe, config: JointConfig) -> Lessons:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections import Counter
@@ -13,11 +14,13 @@ import pytest
 import torch
 
 from sagittal.builders.voxel_tasks import REASONS
-from sagittal.errors import FileFormatError, IntegrityError, StorageError
+from sagittal.errors import FileFormatError, InputError, IntegrityError, StorageError
 from sagittal.language.tokenizer import MOD, Tokenizer
 from sagittal.models.voxelprompt import Scribe, VoxelPrompt, VoxelPromptConfig
 from sagittal.models.voxelprompt.conversation import NO_TARGET
+from sagittal.models.voxelprompt.scaffold import slots
 from sagittal.simulate import HeadSet
+from sagittal.train.alignment import align
 from sagittal.train.language import LanguageTraining, LanguageTrainingConfig
 from sagittal.train.language_check import check
 from sagittal.train.language_pool import Item, PoolConfig, make_pool, read_pool
@@ -288,3 +291,21 @@ def test_loss_and_scores_name_their_terms(learnt):
     learning = {id(p) for p in training.module.parameters()}
     assert not learning & {id(p) for p in training.model.encoder.parameters()}
     assert json.dumps(scores)
+
+
+def test_other_codes_are_learnt_by_solving_one_layer(learnt):
+    training, scripts = learnt
+    model = copy.deepcopy(training.model)
+    names = {
+        name for script in scripts for name in slots(script.joined(), script.joined().chunks[0], 16).names
+    }
+    generator = torch.Generator().manual_seed(0)
+    wanted = {name: 2 * torch.randn(16, generator=generator) for name in sorted(names)}
+    error = align(model, scripts, wanted)
+    assert error < 0.1
+    before = model.state_dict()
+    # Once more changes nothing, and names that are not wanted do not matter.
+    assert align(model, scripts, wanted, size=1) == pytest.approx(error, rel=0.05)
+    assert all(torch.equal(before[k], v) for k, v in training.model.state_dict().items() if "to_phi" not in k)
+    with pytest.raises(InputError, match="No script"):
+        align(model, scripts, {"no such name": torch.zeros(16)})

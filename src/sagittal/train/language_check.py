@@ -58,6 +58,16 @@ def check(
 
 
 def _check(model: VoxelPrompt, scripts: Sequence[Script], abstain: int) -> list[Checked]:
+    context, states = read_through(model, scripts)
+    return [_one(model, context, script, own, abstain) for script, own in zip(scripts, states, strict=True)]
+
+
+def read_through(model: VoxelPrompt, scripts: Sequence[Script]) -> tuple[GrowingContext, Tensor]:
+    """Feed joined scripts, without voxels; what is read of images is nothing.
+
+    Returns:
+        The context, and (scripts, longest, d) states.
+    """
     context = GrowingContext(model.language)
     longest = max(len(s.chunks[0].ids) for s in scripts)
     ids = torch.zeros(len(scripts), longest, dtype=torch.long)
@@ -69,8 +79,7 @@ def _check(model: VoxelPrompt, scripts: Sequence[Script], abstain: int) -> list[
     embedded = model.embed(ids.to(model.device))
     for row, script in enumerate(scripts):
         embedded[row, list(script.chunks[0].reads)] = 0
-    states = context.append_embeddings(embedded, real.to(model.device))
-    return [_one(model, context, script, own, abstain) for script, own in zip(scripts, states, strict=True)]
+    return context, context.append_embeddings(embedded, real.to(model.device))
 
 
 def _one(

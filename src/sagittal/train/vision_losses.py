@@ -52,7 +52,11 @@ class Eyes(nn.Module):
 
     def phi(self, names: Sequence[str]) -> Tensor:
         """(names, phi_channels): φ of structures."""
-        return functional.silu(_PACE * self.codes[[NAMES.index(name) for name in names]])
+        return functional.silu(self.before_silu(names))
+
+    def before_silu(self, names: Sequence[str]) -> Tensor:
+        """(names, phi_channels): what the language model's states are projected to."""
+        return _PACE * self.codes[[NAMES.index(name) for name in names]]
 
     def begin_prompts(self) -> None:
         """From drawing everything to drawing what φ asks for, without losing what was learnt.
