@@ -103,13 +103,12 @@ def train(given: argparse.Namespace) -> None:
     loop.run(minutes=given.minutes)
 
 
-def joined(given: argparse.Namespace) -> VoxelPrompt:
+def joined(given: argparse.Namespace, stage: str = "whole") -> VoxelPrompt:
     """One model with the eyes and the words that were learnt apart."""
     tokenizer = Tokenizer.load(given.words / "run" / "tokenizer.json")
     model = VoxelPrompt(VoxelPromptConfig.preset("small", vocabulary=tokenizer.size))
     eyes = Eyes(model.config.vision, model.config.language.width)
-    eyes.all_heads.requires_grad_(False)
-    use_mean(torch.load(given.vision / "prompts" / "last.pt", weights_only=True), eyes)
+    use_mean(torch.load(given.vision / stage / "last.pt", weights_only=True), eyes)
     model.encoder.load_state_dict(eyes.encoder.state_dict())
     model.generator.load_state_dict(eyes.generator.state_dict())
     words = torch.nn.ModuleDict({"language": model.language, "to_phi": model.to_phi})
