@@ -1,9 +1,8 @@
 """Look at what a vision network draws on real scans: a table of Dice by structure, and overlays.
 
-Run: python recipes/look_at_real.py CHECKPOINT_OR_STATE --data ../shared/data --out FOLDER
-A checkpoint folder, or a file of ``torch.save({"encoder": …, "generator": …, "config": …})`` (``config``: a
-VoxelPromptConfig as JSON values), or ``best.pt`` of a run of training with --preset: drawn with the fixed
-φ of the codebook. Validation cases, unless --cases final.
+Run: python recipes/look_at_real.py EYES --data ../shared/data --out FOLDER
+``EYES`` is a file that ``recipes/voxelprompt_vision.py --export`` wrote. Validation cases, unless
+``--cases final``.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import numpy as np
 
 from sagittal.draw.montage import draw_montage
 from sagittal.errors import SagittalWarning
-from sagittal.models.voxelprompt.config import VoxelPromptConfig
 from sagittal.models.voxelprompt.eyes_storage import open_eyes
 from sagittal.runtime import runtime
 from sagittal.score.reals import ANATOMY, TUMOUR_PARTS, real_cases
@@ -30,9 +28,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", type=Path, help="checkpoint folder or state file")
+    parser.add_argument("model", type=Path, help="the eyes' file")
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--preset", default=None, help="sizes of a run of training, whose file lacks them")
     parser.add_argument("--cases", choices=("validation", "final"), default="validation")
     parser.add_argument("--only", default="", help="a regular expression that a case's name holds")
     parser.add_argument("--sides", action="store_true", help="left and right alone, too")
@@ -43,8 +40,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", SagittalWarning)
     how = runtime(arguments.device, threads=arguments.threads)
-    config = VoxelPromptConfig.preset(arguments.preset) if arguments.preset else None
-    eyes = open_eyes(arguments.model, how, config=config)
+    eyes = open_eyes(arguments.model, how)
     plain = [*ANATOMY, *TUMOUR_PARTS, "white matter hyperintensities"]
     sided = [f"{side} {name}" for name in ANATOMY for side in ("left", "right")]
     cases = (

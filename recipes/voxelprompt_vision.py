@@ -24,11 +24,13 @@ import torch
 from torch import Tensor
 
 from sagittal.models.voxelprompt.config import VoxelPromptConfig
+from sagittal.models.voxelprompt.eyes import CodebookEyes
+from sagittal.models.voxelprompt.eyes_storage import save_eyes
 from sagittal.score.reals import real_cases
 from sagittal.simulate import HeadSet
 from sagittal.train.loop import Loop, LoopConfig, use_mean
 from sagittal.train.patches import Patch, Patches
-from sagittal.train.vision_losses import Eyes, everything_loss, prompt_loss, pyramid_loss
+from sagittal.train.vision_losses import NAMES, Eyes, everything_loss, prompt_loss, pyramid_loss
 from sagittal.train.vision_scores import Case, real_case, score, simulated_case
 from sagittal.train.vision_set import VisionSet
 from sagittal.train.worlds import make_banks, training_worlds
@@ -62,6 +64,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/vision"))
     parser.add_argument("--stage", choices=STAGES, required=True)
     parser.add_argument("--watch", type=Path)
+    parser.add_argument("--export", type=Path, help="write the stage's eyes so far to this file, and stop")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--minutes", type=float, default=float("inf"))
     given = parser.parse_args()
@@ -69,6 +72,9 @@ def main() -> None:
     torch.set_flush_denormal(True)
     sizes = VoxelPromptConfig.preset("small")
     eyes = Eyes(sizes.vision, sizes.language.width)
+    if given.export:
+        export(given, eyes, sizes)
+        return
     before = {"prompts": "everything", "whole": "prompts"}.get(given.stage)
     if before:
         use_mean(torch.load(given.out / before / "last.pt", weights_only=True), eyes)
@@ -95,6 +101,13 @@ def main() -> None:
         eyes, config, loss, given.out / given.stage, scores=scores, say=lambda line: print(line, flush=True)
     )
     loop.run(minutes=given.minutes)
+
+
+def export(given: argparse.Namespace, eyes: Eyes, sizes: VoxelPromptConfig) -> None:
+    """Write the running mean of a stage's weights, for ``look_at_real.py`` and ``sagittal evaluate``."""
+    use_mean(torch.load(given.out / given.stage / "last.pt", weights_only=True), eyes.eval())
+    codes = dict(zip(NAMES, eyes.phi(NAMES).detach(), strict=True))
+    save_eyes(given.export, CodebookEyes(eyes.encoder, eyes.generator, sizes, codes=codes))
 
 
 def _studies(given: argparse.Namespace, split: str, heads: range) -> VisionSet:

@@ -7,10 +7,9 @@ import pytest
 import torch
 from voxelprompt_world import ball, tiny_model, tiny_tokenizer
 
-from sagittal.errors import ConfigError, FileFormatError, StorageError
+from sagittal.errors import ConfigError, FileFormatError, InputError, StorageError
 from sagittal.geometry import Geometry
-from sagittal.models.checkpoint import Accepts, Card
-from sagittal.models.voxelprompt import VoxelPrompt, save_voxelprompt
+from sagittal.models.voxelprompt import VoxelPrompt
 from sagittal.models.voxelprompt.codebook import image_codes, structure_codes
 from sagittal.models.voxelprompt.eyes import CodebookEyes
 from sagittal.models.voxelprompt.eyes_storage import open_eyes, save_eyes
@@ -39,6 +38,10 @@ def images() -> list[Image]:
     return made
 
 
+def eyes_of(model: VoxelPrompt, **more) -> CodebookEyes:
+    return CodebookEyes(model.encoder, model.generator, model.config, **more)
+
+
 def logits_of(model, images, name):
     """One structure's logits by the networks themselves."""
     prepared = prepare(images, model.config.preparation)
@@ -53,7 +56,7 @@ def logits_of(model, images, name):
 
 
 def test_as_the_networks_themselves(model, images):
-    masks = CodebookEyes.of(model, together=2)(images, NAMES)
+    masks = eyes_of(model, together=2)(images, NAMES)
     assert list(masks) == NAMES
     for name in (NAMES[0], NAMES[-1]):
         frame, logits = logits_of(model, images, name)
@@ -66,34 +69,34 @@ def test_as_the_networks_themselves(model, images):
 
 @pytest.mark.parametrize("together", [1, 3, 99])
 def test_parts_make_no_difference(model, images, together):
-    at_once = CodebookEyes.of(model, together=len(NAMES))(images, NAMES)
-    in_parts = CodebookEyes.of(model, together=together)(images, NAMES)
+    at_once = eyes_of(model, together=len(NAMES))(images, NAMES)
+    in_parts = eyes_of(model, together=together)(images, NAMES)
     for name in NAMES:
         assert (at_once[name].data != in_parts[name].data).mean() < 1e-4
 
 
 def test_the_first_images_grid_decides(model, images):
-    masks = CodebookEyes.of(model)(images[::-1], ["brain"])
+    masks = eyes_of(model)(images[::-1], ["brain"])
     assert masks["brain"].geometry is COARSE
 
 
 def test_nothing_at_once_is_refused(model):
     with pytest.raises(ConfigError, match="At least one"):
-        CodebookEyes.of(model, together=0)
+        eyes_of(model, together=0)
 
 
-def test_from_files(model, images, tmp_path):
-    wanted = CodebookEyes.of(model)(images, ["brain"])["brain"].data
-    save_eyes(tmp_path / "eyes.pt", CodebookEyes.of(model))
+def test_from_a_file(model, images, tmp_path):
+    wanted = eyes_of(model)(images, ["brain"])["brain"].data
+    save_eyes(tmp_path / "eyes.pt", eyes_of(model))
     assert (open_eyes(tmp_path / "eyes.pt")(images, ["brain"])["brain"].data == wanted).all()
-    state = {"module": {**model.state_dict(), "all_heads.weight": torch.zeros(2, 2)}, "scores": {}}
-    torch.save(state, tmp_path / "best.pt")
-    found = open_eyes(tmp_path / "best.pt", config=model.config)
-    assert (found(images, ["brain"])["brain"].data == wanted).all()
-    accepts = Accepts(kinds=("t1",), most_volumes=2)
-    card = Card(name="n", summary="s", licence="l", data=("d",), recipe="r", limits=("l",), accepts=accepts)
-    save_voxelprompt(tmp_path / "model", model, tiny_tokenizer(), card, precision="float32")
-    assert (open_eyes(tmp_path / "model")(images, ["brain"])["brain"].data == wanted).all()
+    other = {"brain": torch.linspace(-0.2, 3, model.config.vision.phi_channels)}
+    save_eyes(tmp_path / "own.pt", eyes_of(model, codes=other))
+    eyes = open_eyes(tmp_path / "own.pt")
+    assert (eyes(images, ["brain"])["brain"].data != wanted).any()
+    with pytest.raises(InputError, match="has no φ"):
+        eyes(images, ["thalamus"])
+    with pytest.raises(StorageError):
+        open_eyes(tmp_path)
 
 
 def test_damaged_files(model, tmp_path):
@@ -104,19 +107,19 @@ def test_damaged_files(model, tmp_path):
     with pytest.raises(FileFormatError, match="not a saved state"):
         open_eyes(path)
     torch.save({"encoder": {}, "generator": {}}, path)
-    with pytest.raises(FileFormatError, match="and its config"):
+    with pytest.raises(FileFormatError, match="and its φ"):
         open_eyes(path)
     torch.save([1, 2], path)
-    with pytest.raises(FileFormatError, match="and its config"):
+    with pytest.raises(FileFormatError, match="and its φ"):
         open_eyes(path)
-    # A run's file does not say how large its networks are.
+    # A run's file does not say how large its networks are, nor whose φ is whose.
     torch.save({"module": model.state_dict()}, path)
-    with pytest.raises(FileFormatError, match="and its config"):
+    with pytest.raises(FileFormatError, match="and its φ"):
         open_eyes(path)
     config = model.config.model_dump(mode="json")
-    torch.save({"encoder": {}, "generator": {}, "config": config}, path)
+    torch.save({"encoder": {}, "generator": {}, "config": config, "codes": None}, path)
     with pytest.raises(FileFormatError, match="does not fit"):
         open_eyes(path)
-    torch.save({"encoder": {}, "generator": {}, "config": {**config, "stranger": 1}}, path)
+    torch.save({"encoder": {}, "generator": {}, "codes": None, "config": {**config, "stranger": 1}}, path)
     with pytest.raises(FileFormatError, match="does not fit"):
         open_eyes(path)

@@ -56,7 +56,7 @@ def evaluate(
     method: Annotated[Method, typer.Argument(help="What is measured.")],
     model: Annotated[
         str,
-        typer.Option(help="A model's name or folder; for codebook eyes a state file too; MeshNet's folder."),
+        typer.Option(help="A model's name or folder; the file of codebook eyes; MeshNet's folder."),
     ],
     on: Annotated[
         On,
@@ -73,7 +73,10 @@ def evaluate(
         Path | None, typer.Option(help=f"Head label maps of the world; DATA/{HEADS} without.")
     ] = None,
     eyes: Annotated[
-        Eyes, typer.Option(help="Asked in words, as a user asks; or the vision half with its fixed codes.")
+        Eyes,
+        typer.Option(
+            help="Asked in words, as a user asks; or a vision half with its own table of φ."
+        ),
     ] = Eyes.asked,
     final: Annotated[
         bool, typer.Option("--final", help="The real test cases, which must steer nothing.")
@@ -206,9 +209,9 @@ def _vision(method: Method, model: str, eyes: Eyes, device: str) -> tuple[Vision
     if eyes is Eyes.codebook:
         from sagittal.models.voxelprompt.eyes_storage import open_eyes
 
-        path = Path(model)
-        hashed = sha256_file(path / "card.json" if path.is_dir() else path)
-        return open_eyes(path, runtime(device)), {"eyes": eyes.value, "sha256": hashed}, None
+        net_alone = open_eyes(model, runtime(device))
+        known = None if net_alone.codes is None else tuple(net_alone.codes)
+        return net_alone, {"eyes": eyes.value, "sha256": sha256_file(Path(model))}, known
     from sagittal.asking.models import offers
     from sagittal.evaluation.asked import AskedEyes
     from sagittal.weights import find_checkpoint
