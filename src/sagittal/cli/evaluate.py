@@ -74,9 +74,7 @@ def evaluate(
     ] = None,
     eyes: Annotated[
         Eyes,
-        typer.Option(
-            help="Asked in words, as a user asks; or a vision half with its own table of φ."
-        ),
+        typer.Option(help="Asked in words, as a user asks; or a vision half with its own table of φ."),
     ] = Eyes.asked,
     final: Annotated[
         bool, typer.Option("--final", help="The real test cases, which must steer nothing.")
