@@ -93,6 +93,12 @@ def test_names_that_repeat_are_numbered(tmp_path: Path) -> None:
     assert [i.name for i in study.images] == ["scan.nii (1)", "scan.nii (2)"]
 
 
+@pytest.mark.parametrize("given", ["", " ", "t1=", "seg= ", "a\0b.nii"])
+def test_no_path_is_not_the_folder_one_is_in(given: str) -> None:
+    with pytest.raises(StorageError, match="empty"):
+        open_study([given])
+
+
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello " * 50)
     (tmp_path / "empty").mkdir()

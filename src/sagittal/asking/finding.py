@@ -14,14 +14,15 @@ from pathlib import Path
 
 from sagittal.agent.text import plain
 from sagittal.asking.dicom_part import other_part
-from sagittal.errors import FileFormatError, InputError, StorageError
+from sagittal.errors import FileFormatError, InputError
 from sagittal.files import storage_errors
 from sagittal.io import dicom, nifti, raster
 from sagittal.io.folders import walk
 from sagittal.io.kinds import recognise_kind
 from sagittal.io.layouts.brats import patient_and_session
+from sagittal.io.opening import kind_and_path
 from sagittal.io.volume_file import SUFFIXES, suffix_of
-from sagittal.study import KINDS, Image
+from sagittal.study import Image
 
 _SEGMENTATION = {
     "seg", "segmentation", "segm", "mask", "brainmask", "label", "labels", "labelmap", "anatomy", "aseg",
@@ -120,7 +121,7 @@ class _Search:
 
     def add(self, given: str | Path) -> None:
         """One STUDY argument."""
-        kind, path = _kind_and_path(given)
+        kind, path = _image_and_path(given)
         if path.is_dir():
             self._add_folder(path, kind)
         else:
@@ -232,22 +233,15 @@ class _Search:
         return made
 
 
-def _kind_and_path(given: str | Path) -> tuple[str | None, Path]:
-    """``t1c=scan.nii.gz`` → ``("t1c", scan.nii.gz)``; an equals sign elsewhere is part of the name."""
-    text = str(given)
-    if not text.strip() or "\0" in text:
-        raise StorageError("A path is empty or holds a zero byte.", got=repr(text[:80]))
-    if isinstance(given, str) and "=" in given:
-        kind, path = given.split("=", 1)
-        if kind == "seg":
-            raise InputError(
-                "A segmentation is not asked about: masks are drawn anew.",
-                got=given,
-                remedy="leave it out; sagittal describe measures a segmentation",
-            )
-        if kind in KINDS:
-            return kind, Path(path)
-    return None, Path(given)
+def _image_and_path(given: str | Path) -> tuple[str | None, Path]:
+    kind, path = kind_and_path(given)
+    if kind == "seg":
+        raise InputError(
+            "A segmentation is not asked about: masks are drawn anew.",
+            got=given,
+            remedy="leave it out; sagittal describe measures a segmentation",
+        )
+    return kind, path
 
 
 def _shown(path: Path) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sagittal.errors import FileFormatError, InputError, LayoutError
+from sagittal.errors import FileFormatError, InputError, LayoutError, StorageError
 from sagittal.io import dicom, nifti, raster
 from sagittal.io.folders import walk
 from sagittal.io.kinds import recognise_kind
@@ -59,7 +59,7 @@ def open_study(
     masks: list[Mask] = []
     patients: set[str] = set()
     for given in paths:
-        kind, path = _kind_and_path(given)
+        kind, path = kind_and_path(given)
         read = _open_folder if path.is_dir() else _open_file
         more_images, more_masks, who = read(path, kind, labels, spacing, allow_missing_affine)
         images += more_images
@@ -72,18 +72,25 @@ def open_study(
             got=", ".join(sorted(patients)),
             remedy="give one patient's files",
         )
-    first = _kind_and_path(paths[0])[1]
+    first = kind_and_path(paths[0])[1]
     name = name or _stem(first)
     return Study(name, patient or next(iter(patients), name), *_named_apart(images, masks))
 
 
-def _kind_and_path(given: str | Path) -> tuple[str | None, Path]:
-    """``t1c=scan.nii.gz`` → ``("t1c", scan.nii.gz)``; an equals sign elsewhere is part of the name."""
+def kind_and_path(given: str | Path) -> tuple[str | None, Path]:
+    """``t1c=scan.nii.gz`` → ``("t1c", scan.nii.gz)``; an equals sign elsewhere is part of the name.
+
+    Raises:
+        StorageError: the path is empty, which would mean the folder one is in, or holds a zero byte.
+    """
+    kind, path = None, str(given)
     if isinstance(given, str) and "=" in given:
-        kind, path = given.split("=", 1)
-        if kind in KINDS or kind == "seg":
-            return kind, Path(path)
-    return None, Path(given)
+        before, after = given.split("=", 1)
+        if before in KINDS or before == "seg":
+            kind, path = before, after
+    if not path.strip() or "\0" in path:
+        raise StorageError("A path is empty or holds a zero byte.", got=repr(str(given)[:80]))
+    return kind, Path(path)
 
 
 def _stem(path: Path) -> str:
