@@ -26,11 +26,12 @@ from sagittal.builders.voxel_tasks import VoxelTasksConfig
 from sagittal.language.tokenizer import Tokenizer
 from sagittal.models.checkpoint import Accepts, Card, Score
 from sagittal.models.voxelprompt import Scribe, VoxelPrompt, VoxelPromptConfig, save_voxelprompt
-from sagittal.models.voxelprompt.codebook import image_codes
+from sagittal.models.voxelprompt.codebook import image_inputs
 from sagittal.runtime import runtime
 from sagittal.study import KINDS, Study
 from sagittal.train.alignment import align
 from sagittal.train.joint import JointConfig, Lessons
+from sagittal.train.language import LanguageTraining, LanguageTrainingConfig
 from sagittal.train.language_pool import read_pool
 from sagittal.train.language_stream import LanguageStream
 from sagittal.train.loop import Loop, LoopConfig, use_mean
@@ -86,14 +87,14 @@ def train(given: argparse.Namespace) -> None:
     where = runtime("auto", threads=given.threads)
     model = model.to(where.device).train()
     training = JointTraining(model, lessons, [whole(n) for n in range(HELD)], where)
-    words = LanguageStream(read_pool(given.words / "pool"), scribe, SEED + 1)
+    stream = LanguageStream(read_pool(given.words / "pool"), scribe, SEED + 1)
+    words = LanguageTraining(model, stream, LanguageTrainingConfig(batch=WORDS, code_weight=0.0))
 
     def loss(number: int) -> Mapping[str, Tensor]:
         terms = dict(training.loss(number))
         if not paper:
-            with torch.autocast(where.device.type, dtype=where.dtype):
-                spoken = model(words.batch(number, WORDS))
-            terms |= {"loss": terms["loss"] + spoken.total, "words": spoken.total}
+            spoken = words.loss(number)
+            terms |= {"loss": terms["loss"] + spoken["loss"], "words": spoken["text"]}
         return terms
 
     loop = Loop(
@@ -123,9 +124,8 @@ def wanted_codes(eyes: Eyes) -> dict[str, Tensor]:
     """What each name's φ shall be, before SiLU: as the eyes learnt it; images keep their fixed codes."""
     names = NAMES[1:]
     structures = dict(zip(names, eyes.before_silu(names).detach(), strict=True))
-    # The inverse of SiLU at the two values that fixed codes take.
-    signs = torch.where(image_codes(tuple(KINDS), eyes.config.phi_channels) > 0, 2.0, -2.0)
-    return {**structures, **dict(zip(KINDS, signs, strict=True))}
+    images = image_inputs(tuple(KINDS), eyes.config.phi_channels)
+    return {**structures, **dict(zip(KINDS, images, strict=True))}
 
 
 def _lessons(given: argparse.Namespace, part: str, scribe: Scribe, config: JointConfig) -> Lessons:

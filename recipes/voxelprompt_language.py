@@ -31,9 +31,10 @@ from sagittal.train.loop import Loop, LoopConfig
 
 SEED = 20261
 LOOP = LoopConfig(
-    steps=3_600,
+    steps=3_000,
     rate=1.5e-3,
-    warm_up=150,
+    hidden_rate=3e-3,
+    warm_up=60,
     decay=0.02,
     accumulate=BLOCK,
     mean_over=200,
@@ -76,6 +77,7 @@ def main() -> None:
             given.out,
             scores=training.scores,
             say=lambda line: print(line, flush=True),
+            hidden=training.hidden,
         )
         loop.run(minutes=given.minutes)
         return

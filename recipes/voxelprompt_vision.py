@@ -1,4 +1,4 @@
-"""The eyes of the shipped VoxelPrompt: simulated studies → encoder and generator that fixed φ steer.
+"""The eyes of the shipped VoxelPrompt: simulated studies → encoder and generator that φ steer.
 
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage everything
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage prompts

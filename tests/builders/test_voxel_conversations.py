@@ -20,6 +20,7 @@ from sagittal.agent.syntax import parse
 from sagittal.agent.toolbox import CallSite, Features
 from sagittal.agent.values import rounded
 from sagittal.builders.voxel.acquisition import acquisition
+from sagittal.builders.voxel.structures import structure_table
 from sagittal.builders.voxel.truth import OracleToolbox, Script
 from sagittal.builders.voxel_tasks import (
     REASONS,
@@ -85,6 +86,51 @@ def states_what_it_measured(conversation: VoxelConversation) -> None:
     values = [m.value for m in conversation.outcome.measurements]
     shown = [rounded(v) if not isinstance(v, str) else v for v in values if v is not None]
     assert any(v in text for v in shown), conversation
+
+
+def first_line(conversation: VoxelConversation) -> str:
+    line, rest = conversation.programs[0].split("\n", 1)
+    assert rest.startswith(("f = encode(", "fa = encode(", "abstain("))
+    assert line.startswith('asked = "') and line.endswith('"')
+    return line[len('asked = "') : -1]
+
+
+@pytest.mark.parametrize("task", ALL)
+def test_the_first_line_names_what_the_later_ones_use(task):
+    """Its things are those that are segmented; its sequence is the first that is encoded."""
+    for world in worlds_for(task):
+        for seed in range(8):
+            conversation = draw(world, seed, task=task)
+            said, _, where = first_line(conversation).partition("; ")
+            _, _, names = said.partition(": ")
+            things = tuple(names.split(", ")) if names else ()
+            if conversation.reason:
+                assert things in ((), conversation.structures)
+                continue
+            segmented = {s.structure for s in conversation.segments}
+            if task == "asymmetry":
+                assert segmented == {f"left {things[0]}", f"right {things[0]}"}
+            elif task == "parts":
+                assert things == () and len(segmented) == 4
+            else:
+                assert segmented - {"brain", "intracranial cavity"} == set(things) - {"brain"}
+            if where in ("first session", "last session"):
+                encoded = conversation.segments[0].volumes
+                visit = conversation.acquisition.visits[0 if where.startswith("first") else -1]
+                assert set(encoded) <= set(visit.names)
+            elif where:
+                kind = conversation.volumes[conversation.segments[0].volumes[0]].kind
+                assert where == structure_table().sequences[kind].name
+
+
+def test_what_cannot_be_answered_anyhow_is_read_as_such():
+    words = {
+        "other_organ": "other organ",
+        "unknown_structure": "unknown structure",
+        "off_topic": "something else",
+    }
+    for reason, said in words.items():
+        assert {first_line(draw("gli", seed, task=reason)) for seed in range(5)} == {said}
 
 
 def test_programs_ask_for_what_is_given_only():

@@ -65,6 +65,18 @@ def test_a_model_that_knows_two_answers_gives_them() -> None:
     assert judged[1].programs == (refusal,)
 
 
+def test_a_call_without_its_marks_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a program reads well, but no φ would reach the networks."""
+    from sagittal.models.voxelprompt.session import VoxelPromptPlanner
+
+    tokenizer = Tokenizer.train(["f = encode(t1, flair)"], 300)
+    model = VoxelPrompt(VoxelPromptConfig.preset("tiny", vocabulary=tokenizer.size)).eval()
+    written = iter(["f = encode(t1, flair)\nread(f)", 'm = segment(f, "brain")\nv = volume(m)'])
+    monkeypatch.setattr(VoxelPromptPlanner, "next_program", lambda self, heard: next(written))
+    [judged] = ask_all(model, tokenizer, [made_up("How large is the brain?", True)])
+    assert judged.verdict == "failed"
+
+
 def test_shares_are_counted_apart() -> None:
     verdicts = [("right", True), ("wrong", True), ("abstained", True), ("right", False), ("wrong", False)]
     judged = [Judged(made_up("?", a, debatable=n == 1), (), v) for n, (v, a) in enumerate(verdicts)]  # type: ignore[arg-type]

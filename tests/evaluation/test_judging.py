@@ -96,6 +96,23 @@ def test_a_visit_that_is_named_is_the_one_that_is_looked_at() -> None:
     assert judge(true.measure("volume", ["t1_1"], Thing("brain", False)), TWO, asked) == "wrong"
 
 
+def test_calls_that_forget_their_arguments_serve_nothing() -> None:
+    for task, call in (("share", "share(m)"), ("change", "volume()"), ("largest", "volume(largest())"),
+                       ("mean", "mean()"), ("ratio", "ratio(m)")):  # fmt: skip
+        written = ("f = encode(t1)", f'm = segment(f, "brain")\nx = {call}')
+        assert judge(written, ONE, question(task, "brain", relative_to="brain", sequence="t1")) == "wrong"
+
+
+def test_both_sides_and_all_objects_are_wanted() -> None:
+    left, right = (f'm = segment(f, "{side} caudate")' for side in ("left", "right"))
+    asked = question("segment", "caudate", side="both")
+    assert judge(("f = encode(t1)", left), ONE, asked) == "wrong"
+    assert judge(("f = encode(t1)", f"{left}\n{right}"), ONE, asked) == "right"
+    assert judge(measured("segment", "caudate"), ONE, asked) == "right"
+    two = question("segment", "thalamus", "putamen")
+    assert judge(measured("segment", "thalamus"), ONE, two) == "wrong"
+
+
 def test_what_may_stand_in_is_accepted() -> None:
     asked = question("segment", "tumor", accept=["volume"], accept_of=[["lesion"]])
     assert judge(measured("volume", "lesion"), ONE, asked) == "right"

@@ -9,9 +9,17 @@ import numpy as np
 import pytest
 import torch
 
+from sagittal.cli import main
 from sagittal.errors import InputError
 from sagittal.io.labels import load_labels
-from sagittal.models.voxelprompt import Scribe, VoxelPrompt, VoxelPromptConfig
+from sagittal.models.checkpoint import Accepts, Card
+from sagittal.models.voxelprompt import (
+    Scribe,
+    VoxelPrompt,
+    VoxelPromptConfig,
+    load_voxelprompt,
+    save_voxelprompt,
+)
 from sagittal.models.voxelprompt.preparation import PreparationConfig
 from sagittal.runtime import runtime
 from sagittal.simulate import HeadSet, preset
@@ -48,7 +56,7 @@ def model_of(scribe: Scribe) -> VoxelPrompt:
     return VoxelPrompt(sizes.model_copy(update={"preparation": PreparationConfig(working_mm=5.0)}))
 
 
-def tune(scribe: Scribe, folder: Path, out: Path, steps: int = 2) -> VoxelPrompt:
+def tune(scribe: Scribe, folder: Path, out: Path, steps: int = 2) -> VoxelPrompt | None:
     config = dataclasses.replace(SETTINGS, steps=steps)
     labels = load_labels("brats2023")
     return fine_tune(
@@ -62,12 +70,39 @@ def test_only_patients_of_the_training_part_are_learnt_from(
 ) -> None:
     before = model_of(scribe).state_dict()
     after = tune(scribe, folder, tmp_path / "run")
+    assert after is not None
     assert not after.training
     assert any(not torch.equal(before[k], v) for k, v in after.state_dict().items())
     best = torch.load(tmp_path / "run" / "best.pt", weights_only=True)
     assert set(best["scores"]) == {"masks", "programs", "score"}
     assert 0 <= best["scores"]["masks"] <= 1
     assert all(torch.equal(v, after.state_dict()[k]) for k, v in best["module"].items())
+
+
+def test_the_command_stops_goes_on_and_ends(scribe: Scribe, folder: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    """Cut off at once, then to its end, then once more: a model that is there is not trained again."""
+    accepts = Accepts(kinds=("t1", "t1c", "t2", "flair"), most_volumes=8)
+    card = Card(name="n", summary="s", licence="l", data=("d",), recipe="r", limits=("l",), accepts=accepts)
+    start = save_voxelprompt(tmp_path / "start", model_of(scribe), scribe.tokenizer, card)
+    out = tmp_path / "run"
+    command = [
+        "train", "voxelprompt", "--init", str(start), "--data", str(folder), "--labels", "brats2023",
+        "--steps", "1", "--device", "cpu", "--out", str(out),
+    ]  # fmt: skip
+
+    def run(*more: str) -> int:
+        with pytest.raises(SystemExit) as ended:
+            main([*command, *more])
+        return int(ended.value.code or 0)
+
+    assert run("--minutes", "0") == 0
+    assert "goes on" in capsys.readouterr().out and not (out / "model").exists()
+    assert run() == 0
+    tuned, _, said = load_voxelprompt(out / "model")
+    assert said.name == "n-tuned" and said.scores == ()
+    assert not tuned.training
+    assert run() == 2
+    assert "its model is there" in capsys.readouterr().err
 
 
 def test_a_folder_without_labelled_patients_is_refused(scribe: Scribe, folder: Path, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_the_pool_holds_what_was_asked_for(items):
     assert {item.group for item in items if item.for_tests} == {0}
     for item in items:
         assert len(item.feedback) == len(item.programs) - 1
-        assert bool(item.reason) == item.programs[0].startswith("abstain(")
+        assert bool(item.reason) == ("abstain(" in item.programs[0])
         assert not item.reason or item.reason in REASONS
         names = [image.name for image in item.images]
         assert len(set(names)) == len(names)
@@ -166,7 +166,7 @@ def test_nothing_withheld_is_drawn(items, stream):
     for number in range(40):
         for script in stream.batch(number, 5):
             words = script.conversation
-            if words.steps[0].program.startswith("abstain("):
+            if "abstain(" in words.steps[0].program:
                 continue
             found = [p for p in kept if f" {p} " in f" {words.question.lower()} "]
             # A longer phrase may hold a shorter one that is withheld elsewhere.
@@ -274,7 +274,7 @@ def test_each_token_counts_alike_whatever_the_conversation(learnt):
             total += float(model([script]).text[0]) * count
             tokens += count
     assert float(found["text"]) == pytest.approx(total / tokens, rel=1e-4)
-    assert float(found["loss"] - found["codes"]) == pytest.approx(total / (64 * size), rel=1e-4)
+    assert float(found["loss"] - found["codes"]) == pytest.approx(total / (72 * size), rel=1e-4)
 
 
 def test_loss_and_scores_name_their_terms(learnt):

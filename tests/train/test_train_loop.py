@@ -21,7 +21,7 @@ CONFIG = LoopConfig(
 )
 
 
-def toy(out: Path, config: LoopConfig = CONFIG, **more: object) -> Loop:
+def toy(out: Path, config: LoopConfig = CONFIG, *, muon: bool = False, **more: object) -> Loop:
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.2), nn.Linear(4, 1))
 
@@ -30,7 +30,8 @@ def toy(out: Path, config: LoopConfig = CONFIG, **more: object) -> Loop:
         error = (module(data)[:, 0] - data.sum(dim=1)).square().mean()
         return {"loss": error, "root": error.sqrt()}
 
-    return Loop(module, config, loss, out, **more)  # type: ignore[arg-type]
+    hidden = [module[0].weight] if muon else []
+    return Loop(module, config, loss, out, hidden=hidden, **more)  # type: ignore[arg-type, list-item]
 
 
 def weights(loop: Loop) -> torch.Tensor:
@@ -41,11 +42,11 @@ class KilledError(Exception):
     pass
 
 
-@pytest.mark.parametrize("at", [1, 5, 7, 10])
-def test_a_run_that_was_killed_ends_in_the_same_bytes(tmp_path: Path, at: int) -> None:
-    whole = toy(tmp_path / "whole")
+@pytest.mark.parametrize(("at", "muon"), [(1, False), (5, False), (7, False), (10, False), (7, True)])
+def test_a_run_that_was_killed_ends_in_the_same_bytes(tmp_path: Path, at: int, muon: bool) -> None:
+    whole = toy(tmp_path / "whole", muon=muon)
     whole.run()
-    first = toy(tmp_path / "cut")
+    first = toy(tmp_path / "cut", muon=muon)
     inner = first.loss
 
     def dies(number: int) -> dict[str, torch.Tensor]:
@@ -56,7 +57,7 @@ def test_a_run_that_was_killed_ends_in_the_same_bytes(tmp_path: Path, at: int) -
     first.loss = dies
     with pytest.raises(KilledError):
         first.run()
-    again = toy(tmp_path / "cut")
+    again = toy(tmp_path / "cut", muon=muon)
     again.run()
     assert torch.equal(weights(whole), weights(again))
     assert all(torch.equal(a, b) for a, b in zip(whole.mean, again.mean, strict=True))
@@ -100,12 +101,22 @@ def test_the_mean_is_the_literal_one(tmp_path: Path) -> None:
 
 
 def test_the_rate_rises_and_falls_as_stated() -> None:
-    rates = [CONFIG.rate_at(n) for n in range(CONFIG.steps + 1)]
+    rates = [CONFIG.rate * CONFIG.share_at(n) for n in range(CONFIG.steps + 1)]
     assert rates[:3] == pytest.approx([0.05 / 3, 0.1 / 3, 0.05])
     assert rates[3] == pytest.approx(0.05)
     assert all(a >= b for a, b in itertools.pairwise(rates[3:]))
     assert rates[-1] == pytest.approx(0.05 * CONFIG.last_rate)
-    assert LoopConfig(steps=9, schedule="plateau", rate=1.0, warm_up=0).rate_at(8) == 1.0
+    assert LoopConfig(steps=9, schedule="plateau", warm_up=0).share_at(8) == 1.0
+
+
+def test_hidden_matrices_turn_by_as_much_in_every_direction(tmp_path: Path) -> None:
+    """Muon's update is a multiple of an orthogonal matrix; its size is as if each entry were 0.2 rates."""
+    config = LoopConfig(steps=1, rate=0.05, hidden_rate=0.01, warm_up=0, decay=0.0)
+    loop = toy(tmp_path, config, muon=True)
+    before = loop.weights[0].detach().clone()
+    loop.run()
+    turned = torch.linalg.svdvals(loop.weights[0].detach() - before)
+    assert turned.numpy() == pytest.approx(0.01 * 0.2 * math.sqrt(4), rel=0.35)
 
 
 def test_a_plateau_halves_the_rate(tmp_path: Path) -> None:

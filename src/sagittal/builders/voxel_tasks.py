@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from sagittal.builders.voxel.asked import asked, with_asked
 from sagittal.builders.voxel.config import VoxelTasksConfig
 from sagittal.builders.voxel.conversation import (
     SegmentCall,
@@ -97,6 +98,7 @@ def build_conversation(
     if pool != "withheld":
         text = corrupt(text, rng, typing=config.typing, typos=config.typos)
     number = int(rng.integers(1 << 32))
+    programs = with_asked(question.programs, asked(question, reason, situation.table))
     return VoxelConversation(
         id=f"{study.name}/{pool}/{reason or name}/{number:08x}",
         task=name,
@@ -105,8 +107,8 @@ def build_conversation(
         slots=question.slots,
         question=text,
         acquisition=situation.given,
-        programs=question.programs,
-        segments=segment_calls(question.programs),
+        programs=programs,
+        segments=segment_calls(programs),
         structures=question.structures,
         withheld=prompt.withheld,
     )

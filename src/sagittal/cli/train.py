@@ -46,15 +46,21 @@ def voxelprompt(
     import dataclasses
     import math
 
+    from sagittal.errors import StorageError
     from sagittal.io.labels import load_labels
     from sagittal.models.voxelprompt import load_voxelprompt, save_voxelprompt
     from sagittal.runtime import runtime
     from sagittal.train.voxelprompt import FINE_TUNING, fine_tune, tuned_card
     from sagittal.weights import find_checkpoint
 
+    folder = out / "model"
+    if folder.exists():
+        raise StorageError(
+            "The run has ended: its model is there.", got=folder, remedy="name a new folder with --out"
+        )
     chosen = runtime(device)
     model, tokenizer, card = load_voxelprompt(find_checkpoint(init))
-    model = fine_tune(
+    tuned = fine_tune(
         model.to(chosen.device),
         tokenizer,
         data,
@@ -67,5 +73,8 @@ def voxelprompt(
         minutes=math.inf if minutes is None else minutes,
         say=lambda line: errors().print(line, markup=False, soft_wrap=True),
     )
-    folder = save_voxelprompt(out / "model", model, tokenizer, tuned_card(card, data, steps, seed))
+    if tuned is None:
+        output().print("Stopped before the last step; the same command goes on.", markup=False)
+        return
+    save_voxelprompt(folder, tuned, tokenizer, tuned_card(card, data, steps, seed))
     output().print(f"The model is in {folder}; ask it with --model {folder}", markup=False)

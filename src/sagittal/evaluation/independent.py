@@ -24,7 +24,7 @@ from sagittal.files import sha256_file
 from sagittal.geometry import Geometry
 from sagittal.language.tokenizer import Tokenizer
 from sagittal.models.voxelprompt import VoxelPrompt, encoded_words
-from sagittal.models.voxelprompt.marks import Ledger
+from sagittal.models.voxelprompt.marks import Ledger, VisionCall
 from sagittal.models.voxelprompt.session import VoxelPromptPlanner
 from sagittal.score.intervals import wilson
 from sagittal.study import Image
@@ -69,10 +69,10 @@ def ask_all(
     """
     for question in questions:
         volumes = acquisition(_images(question["sessions"])).volumes
-        programs = _written(model, tokenizer, question["question"], volumes)
+        programs, sound = _written(model, tokenizer, question["question"], volumes)
         visits = sorted({image.session for image in volumes.values()})
         given = {name: (image.kind, visits.index(image.session) + 1) for name, image in volumes.items()}
-        yield Judged(question, programs, judge(programs, given, question))
+        yield Judged(question, programs, judge(programs, given, question) if sound else "failed")
 
 
 def _images(sessions: Sequence[Sequence[str]]) -> list[Image]:
@@ -86,7 +86,8 @@ def _images(sessions: Sequence[Sequence[str]]) -> list[Image]:
 
 def _written(
     model: VoxelPrompt, tokenizer: Tokenizer, question: str, volumes: Mapping[str, Image]
-) -> tuple[str, ...]:
+) -> tuple[tuple[str, ...], bool]:
+    """The programs, and whether each can be followed and marks every volume of its vision calls."""
     planner = VoxelPromptPlanner(model, tokenizer, question, volumes)
     ledger, programs, heard = Ledger(), [], None
     for _ in range(_PROGRAMS):
@@ -94,19 +95,22 @@ def _written(
         if program is None:
             break
         programs.append(program)
-        heard = _nothing_read(program, ledger, model)
-        if heard is None or program.startswith("abstain("):
+        try:
+            calls = ledger.enter(program)
+        except InputError:
+            return tuple(programs), False
+        # A call with a mark too few or too many gets no φ, and fails when it is run.
+        if any(len(call.offsets) != len(planner.states.get(call.index, ())) for call in calls):
+            return tuple(programs), False
+        if "abstain(" in program:
             break
-    return tuple(programs)
+        heard = _nothing_read(calls, ledger, model)
+    return tuple(programs), True
 
 
-def _nothing_read(program: str, ledger: Ledger, model: VoxelPrompt) -> Feedback | None:
-    """What reading encoded images says, with vectors of zeros; ``None`` for what is no program."""
-    try:
-        reads = [call for call in ledger.enter(program) if call.function == "read"]
-    except InputError:
-        return None
-    counts = [len(ledger.volumes[call.features]) for call in reads]
+def _nothing_read(calls: Sequence[VisionCall], ledger: Ledger, model: VoxelPrompt) -> Feedback:
+    """What reading encoded images says, with vectors of zeros."""
+    counts = [len(ledger.volumes[call.features]) for call in calls if call.function == "read"]
     width = model.config.language.width
     readings = tuple(Reading(encoded_words(n), torch.zeros(n, width)) for n in counts)
     return Feedback("\n".join(r.text for r in readings) or "done", readings)

@@ -122,6 +122,11 @@ def _visits(value: Any, images: Mapping[str, tuple[str, int]]) -> set[int]:
     return {images[n][1] for n in _leaves(value) if n in images}
 
 
+def _given(value: Value, place: int) -> Any:
+    """What a call was given at a place; a model may have forgotten it."""
+    return value[place] if place < len(value) else None
+
+
 def _leaves(value: Any) -> Iterator[str]:
     if isinstance(value, tuple):
         for part in value[1:]:
@@ -163,7 +168,7 @@ class _Expected:
         if value[0] == "segment":
             return not through and value[-1] in names
         if value[0] == "largest":
-            return self.shows(value[1], names) if through in ("", "largest") else False
+            return through in ("", "largest") and self.shows(_given(value, 1), names)
         return False
 
     def of_image(self, functions: Iterable[str], names: set[str]) -> bool:
@@ -172,7 +177,7 @@ class _Expected:
         return any(
             v[0] in functions
             and self.shows(v[-1], names)
-            and (wanted is None or self.images.get(v[1], ("", 0))[0] == wanted)
+            and (wanted is None or self.images.get(_given(v, 1), ("", 0))[0] == wanted)
             for v in self.values
         )
 
@@ -185,8 +190,9 @@ class _Expected:
 
 def _segment(e: _Expected) -> bool:
     if e.side == "both":
-        return any(_any_mask(e, s) for s in (e.names(), e.sided()[0])) and True
-    return _any_mask(e, e.names())
+        left, right = e.sided()
+        return _any_mask(e, e.names()) or (_any_mask(e, left) and _any_mask(e, right))
+    return all(_any_mask(e, e.names(n)) for n in range(len(e.of)))
 
 
 def _any_mask(e: _Expected, names: set[str]) -> bool:
@@ -246,8 +252,8 @@ def _share(e: _Expected) -> bool:
     wanted = {OURS.get(whole, whole.replace("_", " "))} if whole else None
     return any(
         v[0] == "share"
-        and e.shows(v[1], e.names())
-        and (wanted is None or e.shows(v[2], wanted) or (wanted == {"brain"} and len(v) == 2))
+        and e.shows(_given(v, 1), e.names())
+        and (wanted is None or e.shows(_given(v, 2), wanted))
         for v in e.values
     )
 
@@ -256,7 +262,7 @@ def _change(e: _Expected) -> bool:
     """The same structure measured at two visits."""
     seen: set[int] = set()
     for v in e.values:
-        if v[0] in ("volume", "diameter") and e.shows(v[1], e.names()):
+        if v[0] in ("volume", "diameter") and e.shows(_given(v, 1), e.names()):
             seen |= _visits(v, e.images)
     return len(seen) >= 2
 
@@ -277,7 +283,7 @@ _CHECKS: Mapping[str, Callable[[_Expected], bool]] = {
     "share": _share,
     "diameter": _plain("diameter"),
     "change": _change,
-    "remove": _plain("mask_out", "remove"),
+    "remove": _plain("mask_out"),
     "extract": _plain("extract"),
     "crop": _plain("crop"),
 }

@@ -40,12 +40,12 @@ class WrittenPrograms:
     @property
     def unanswerable(self) -> bool:
         """Whether the truth abstains."""
-        return self.wanted[0].startswith(_ABSTAIN)
+        return _ABSTAIN in self.wanted[0]
 
     @property
     def abstained(self) -> bool:
         """Whether the model abstained, for whatever reason."""
-        return bool(self.written) and self.written[0].startswith(_ABSTAIN)
+        return bool(self.written) and _ABSTAIN in self.written[0]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from sagittal.train.language_check import check
 from sagittal.train.language_stream import Kind, LanguageStream
 
 #: That a text loss asks for, in a conversation on average.
-_TOKENS = 64
+_TOKENS = 72
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,13 @@ class LanguageTraining:
         self.model, self.stream, self.config = model, stream, config
         #: What learns.
         self.module = nn.ModuleDict({"language": model.language, "to_phi": model.to_phi})
+        # For batches of short texts on a processor, plain products beat the blockwise kernel.
+        model.language.set_attn_implementation("eager")
+
+    @property
+    def hidden(self) -> list[nn.Parameter]:
+        """Matrices between the language model's layers (:class:`~sagittal.train.loop.Loop`)."""
+        return [p for n, p in self.model.language.named_parameters() if ".layers." in n and p.ndim == 2]
 
     def loss(self, number: int) -> Mapping[str, Tensor]:
         """Of a batch, by its number."""

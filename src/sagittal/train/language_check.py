@@ -26,7 +26,7 @@ class Checked:
     Attributes:
         exact: whether greedy decoding writes these very programs, given the true feedback.
         first: tokens that it gets right before its first error.
-        abstains: whether the first program begins as an abstention.
+        abstains: whether an abstention follows the first line, which says what was asked.
         codes: of each φ, whether the nearest code of all is its own.
     """
 
@@ -49,17 +49,17 @@ def check(
         size: conversations at a time.
     """
     order = sorted(range(len(scripts)), key=lambda i: sum(len(c.ids) for c in scripts[i].chunks))
-    abstain = tokenizer.encode("abstain")[0]
+    marks = tokenizer.encode("\n")[0], tokenizer.encode("abstain")[0]
     found: dict[int, Checked] = {}
     for start in range(0, len(order), size):
         part = order[start : start + size]
-        found |= dict(zip(part, _check(model, [scripts[i].joined() for i in part], abstain), strict=True))
+        found |= dict(zip(part, _check(model, [scripts[i].joined() for i in part], marks), strict=True))
     return [found[i] for i in range(len(scripts))]
 
 
-def _check(model: VoxelPrompt, scripts: Sequence[Script], abstain: int) -> list[Checked]:
+def _check(model: VoxelPrompt, scripts: Sequence[Script], marks: tuple[int, int]) -> list[Checked]:
     context, states = read_through(model, scripts)
-    return [_one(model, context, script, own, abstain) for script, own in zip(scripts, states, strict=True)]
+    return [_one(model, context, script, own, marks) for script, own in zip(scripts, states, strict=True)]
 
 
 def read_through(model: VoxelPrompt, scripts: Sequence[Script]) -> tuple[GrowingContext, Tensor]:
@@ -83,8 +83,9 @@ def read_through(model: VoxelPrompt, scripts: Sequence[Script]) -> tuple[Growing
 
 
 def _one(
-    model: VoxelPrompt, context: GrowingContext, script: Script, states: Tensor, abstain: int
+    model: VoxelPrompt, context: GrowingContext, script: Script, states: Tensor, marks: tuple[int, int]
 ) -> Checked:
+    line_end, abstain = marks
     chunk = script.chunks[0]
     places = [i for i, t in enumerate(chunk.targets) if t != NO_TARGET]
     wanted = torch.tensor([chunk.targets[i] for i in places])
@@ -94,7 +95,7 @@ def _one(
     return Checked(
         exact=bool(right.all()),
         first=int(wrong[0]) if len(wrong) else len(places),
-        abstains=int(written[0]) == abstain,
+        abstains=int(written[wanted.tolist().index(line_end) + 1]) == abstain,
         codes=_codes(model, script, states),
     )
 

@@ -39,7 +39,7 @@ _RESERVED = 20
 _ODD = 0.35
 #: Batches of a block: one step of training.
 BLOCK = 4
-_MANY = 2
+_MANY = 1.5
 
 
 @dataclass(frozen=True, eq=False)

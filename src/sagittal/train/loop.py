@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -37,6 +37,7 @@ class LoopConfig:
     Attributes:
         steps: optimiser steps in all.
         rate: largest learning rate of AdamW.
+        hidden_rate: of Muon, for the matrices that a loop is told are hidden ones.
         schedule: ``cosine``, or ``plateau``: half the rate after ``patience`` scores without a better one.
         warm_up: steps over which the rate rises.
         last_rate: share of ``rate`` at the end of the cosine.
@@ -51,6 +52,7 @@ class LoopConfig:
 
     steps: int
     rate: float = 1e-3
+    hidden_rate: float = 3e-3
     schedule: Literal["cosine", "plateau"] = "cosine"
     warm_up: int = 100
     last_rate: float = 0.02
@@ -64,15 +66,15 @@ class LoopConfig:
     score_every: int = 500
     report_every: int = 20
 
-    def rate_at(self, step: int) -> float:
-        """The learning rate of a step, from 0, before any halving."""
+    def share_at(self, step: int) -> float:
+        """What share of the largest rates a step takes, from 0, before any halving."""
         if step < self.warm_up:
-            return self.rate * (step + 1) / self.warm_up
+            return (step + 1) / self.warm_up
         if self.schedule == "plateau":
-            return self.rate
+            return 1.0
         done = (step - self.warm_up) / max(1, self.steps - self.warm_up)
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-        return self.rate * (self.last_rate + (1 - self.last_rate) * cosine)
+        return self.last_rate + (1 - self.last_rate) * cosine
 
 
 @dataclass
@@ -111,6 +113,8 @@ class Loop:
         out: folder for ``last.pt``, ``best.pt`` and the curve.
         scores: asked now and then, with the running mean of the weights in place.
         say: called with each line of the curve.
+        hidden: matrices between a network's layers, which Muon trains (their updates are made orthogonal:
+            fewer than half of AdamW's steps where we compared); everything else is AdamW's.
 
     Raises:
         ConfigError: nothing wants a gradient, or the batches of a step do not divide among the processes.
@@ -125,6 +129,7 @@ class Loop:
         *,
         scores: Scores | None = None,
         say: Callable[[str], None] = lambda line: None,
+        hidden: Iterable[nn.Parameter] = (),
     ) -> None:
         self.module, self.config, self.loss, self.scores, self.say = module, config, loss, scores, say
         self.out, self.processes = Path(out), PartialState()
@@ -138,11 +143,7 @@ class Loop:
                 got=config.accumulate,
             )
         self.mean = [p.detach().clone() for p in self.weights]
-        groups = [
-            {"params": [p for p in self.weights if p.ndim > 1], "weight_decay": config.decay},
-            {"params": [p for p in self.weights if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        self.optimiser = torch.optim.AdamW([g for g in groups if g["params"]], config.rate, config.betas)
+        self.optimisers = _optimisers(self.weights, list(hidden), config)
         self.progress, self.curve = Progress(), Curve(self.out)
 
     def run(self, *, minutes: float = math.inf) -> Progress:
@@ -172,14 +173,15 @@ class Loop:
         with torch.no_grad():
             torch._foreach_copy_([p.detach() for p in self.weights], self.mean)
 
-    def _rate(self) -> float:
-        return self.config.rate_at(self.progress.step) / 2**self.progress.halvings
+    def _share(self) -> float:
+        return self.config.share_at(self.progress.step) / 2**self.progress.halvings
 
     def _step(self) -> None:
         progress, count = self.progress, self.config.accumulate
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._rate()
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = group["initial_lr"] * self._share()
+            optimiser.zero_grad(set_to_none=True)
         for part in range(self.processes.process_index, count, self.processes.num_processes):
             terms = self.loss(progress.step * count + part)
             if not torch.isfinite(terms["loss"]):
@@ -189,7 +191,8 @@ class Loop:
                 progress.add(name, float(value.detach()))
         self._share_gradients()
         progress.add("norm", float(nn.utils.clip_grad_norm_(self.weights, self.config.clip)))
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         progress.step += 1
         # At first the mean follows at once; later it reaches back.
         pace = 1 / min(self.config.mean_over, progress.step)
@@ -209,13 +212,17 @@ class Loop:
         means = {name: total / count for name, (total, count) in self.progress.sums.items()}
         self.progress.sums.clear()
         if self.processes.is_main_process:
-            self.say(self.curve.write(self.progress.step, {"rate": self._rate(), **means, **more}))
+            self.say(
+                self.curve.write(
+                    self.progress.step, {"rate": self.config.rate * self._share(), **means, **more}
+                )
+            )
 
     def _score(self, scores: Scores) -> None:
         training, progress = self.module.training, self.progress
         own = [p.detach().clone() for p in self.weights]
         with torch.no_grad():
-            torch._foreach_copy_([p.detach() for p in self.weights], self.mean)
+            self.use_mean()
             self.module.eval()
             found = scores()
             progress.stale += 1
@@ -233,7 +240,7 @@ class Loop:
             "config": _plain(self.config),
             "module": self.module.state_dict(),
             "mean": self.mean,
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "progress": asdict(self.progress),
             "random": torch.get_rng_state(),
         }
@@ -261,11 +268,36 @@ class Loop:
         use_mean(state, self.module)
         self.mean = [p.detach().clone() for p in self.weights]
         self.module.load_state_dict(state["module"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for optimiser, own in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(own)
         self.progress = Progress(**state["progress"])
         torch.set_rng_state(state["random"])
         if self.processes.is_main_process:
             self.curve.forget_after(self.progress.step)
+
+
+def _optimisers(
+    weights: Sequence[nn.Parameter], hidden: Sequence[nn.Parameter], config: LoopConfig
+) -> list[torch.optim.Optimizer]:
+    """AdamW, and Muon where there are hidden matrices; ``initial_lr`` is each group's largest rate."""
+    others = {id(p) for p in hidden}
+    rest = [p for p in weights if id(p) not in others]
+    decays = ((config.decay, [p for p in rest if p.ndim > 1]), (0.0, [p for p in rest if p.ndim <= 1]))
+    groups = [{"params": own, "weight_decay": decay} for decay, own in decays if own]
+    made: list[torch.optim.Optimizer] = []
+    if groups:
+        made.append(torch.optim.AdamW(groups, config.rate, config.betas))
+    if hidden:
+        # The size of an update is that of AdamW's at the same rate, whatever the matrix's shape.
+        made.append(
+            torch.optim.Muon(
+                hidden, config.hidden_rate, weight_decay=config.decay, adjust_lr_fn="match_rms_adamw"
+            )
+        )
+    for optimiser in made:
+        for group in optimiser.param_groups:
+            group["initial_lr"] = group["lr"]
+    return made
 
 
 def use_mean(state: Mapping[str, Any], module: nn.Module) -> None:

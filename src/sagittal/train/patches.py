@@ -55,20 +55,15 @@ class Patches:
             over what it sees: networks that learn from small patches see whole heads less well.
         levels: of the networks.
         asked: structures a patch.
-        numbers: which studies; all when ``None``.
     """
 
-    def __init__(
-        self, studies: VisionSet, seed: int, size: int | None, levels: int, asked: int,
-        numbers: list[int] | None = None,
-    ) -> None:  # fmt: skip
+    def __init__(self, studies: VisionSet, seed: int, size: int | None, levels: int, asked: int) -> None:
         self.studies, self.seed, self.size, self.levels, self.asked = studies, seed, size, levels, asked
-        self.numbers = list(range(len(studies))) if numbers is None else numbers
 
     def __call__(self, number: int) -> Patch:
         """Draw a patch."""
         rng = np.random.default_rng([self.seed, number])
-        study = self.studies.load(int(rng.choice(self.numbers)))
+        study = self.studies.load(int(rng.choice(len(self.studies))))
         given = _images(study, rng)
         kinds = tuple(study.kinds[i] for i in given)
         place = _place(study, self.size, rng)
@@ -138,7 +133,7 @@ def _asked(
         else:
             (shown if np.isin(table[name].values, values).any() else hidden).append(name)
     chosen: list[str] = []
-    while len(chosen) < count:
+    while len(chosen) < min(count, len(names)):
         sort = (lesions, none, shown, hidden)[int(rng.choice(4, p=_ASKED))]
         name = sort[int(rng.integers(len(sort)))] if sort else ""
         if name and name not in chosen:

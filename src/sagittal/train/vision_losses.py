@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sagittal.builders.voxel.structures import structure_table
-from sagittal.models.voxelprompt.codebook import image_codes, structure_codes
+from sagittal.models.voxelprompt.codebook import image_codes, structure_inputs
 from sagittal.models.voxelprompt.losses import soft_dice_loss
 from sagittal.nn.phi import PhiMixing
 from sagittal.nn.spacing import SpacingPlan
@@ -22,8 +22,8 @@ from sagittal.train.vision_set import leaves, pathologies
 EVERYTHING = "everything"
 #: What has a φ of its own.
 NAMES = (EVERYTHING, *(s.name for s in structure_table().known()))
-# Before SiLU codes begin at ± this. They are kept divided by the pace, so that they learn as much faster.
-_STRENGTH, _PACE = 2.0, 10.0
+# Codes are kept divided by this, so that they learn as much faster.
+_PACE = 10.0
 #: Structures that a patch is asked for at each level, finest first; the last holds for all deeper ones.
 PYRAMID = (1, 3, 6, 16)
 
@@ -43,8 +43,7 @@ class Eyes(nn.Module):
     def __init__(self, config: StreamUNetConfig, width: int) -> None:
         super().__init__()
         self.config = config
-        table = structure_codes(NAMES, config.phi_channels)
-        self.codes = nn.Parameter(torch.where(table > 0, _STRENGTH, -_STRENGTH) / _PACE)
+        self.codes = nn.Parameter(structure_inputs(NAMES, config.phi_channels) / _PACE)
         self.encoder = VolumeEncoder(config, width)
         self.generator = VolumeGenerator(config)
         self.all_heads = nn.Linear(config.channels[0], len(leaves()) + len(pathologies()))

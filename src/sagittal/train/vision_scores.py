@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -82,22 +82,9 @@ def predicted(eyes: Eyes, one: Case, *, prompted: bool) -> dict[str, NDArray[np.
         found: dict[str, NDArray[np.bool_]] = {}
         for n in range(0, len(one.patch.asked), _AT_ONCE):
             names = one.patch.asked[n : n + _AT_ONCE]
-            logits = eyes.masks(_asking(one.patch, names)).numpy()
+            logits = eyes.masks(replace(one.patch, asked=names)).numpy()
             found |= {name: mask > 0 for name, mask in zip(names, logits, strict=True)}
     return found
-
-
-def _asking(patch: Patch, names: tuple[str, ...]) -> Patch:
-    return Patch(
-        patch.volumes,
-        patch.kinds,
-        patch.grids,
-        patch.leaf,
-        patch.lesions,
-        patch.settled,
-        names,
-        patch.targets,
-    )
 
 
 def _read_off(

@@ -63,10 +63,9 @@ class PreparedStudy:
         """Where a structure is, within a patch."""
         entry = structure_table()[structure]
         if entry.is_pathology:
-            values = [self.labels[name] for name in entry.labels if name in self.labels]
-            return np.isin(self.lesion[place], values)
-        chosen = np.isin(leaves(), entry.values)
-        return chosen[self.leaf[place]]
+            chosen = np.isin(np.arange(256), [v for name, v in self.labels.items() if name in entry.labels])
+            return chosen[self.lesion[place]]
+        return np.isin(leaves(), entry.values)[self.leaf[place]]
 
 
 class VisionSet:

@@ -96,7 +96,7 @@ def fine_tune(
     seed: int = 0,
     minutes: float = math.inf,
     say: Callable[[str], None] = lambda line: None,
-) -> VoxelPrompt:
+) -> VoxelPrompt | None:
     """Go on training with labelled scans; questions about them are made on the way.
 
     Patients of the committed split's validation part give the scores by which the best weights are kept;
@@ -115,7 +115,8 @@ def fine_tune(
         say: called with each line of the curve.
 
     Returns:
-        The model with the best weights (the last mean, where no patient is held out).
+        The model with the best weights (the last mean, where no patient is held out); ``None`` where the
+        minutes ended before the steps.
 
     Raises:
         InputError: no patient of the training part, or masks without a structure that can be asked for.
@@ -130,7 +131,7 @@ def fine_tune(
         raise InputError(
             "No labelled patient falls into the training part.",
             expected="a few labelled patients",
-            got=len(cases),
+            got=f"{len(cases)} cases",
         )
     scribe = Scribe(tokenizer)
     settings = JointConfig(VoxelTasksConfig(unanswerable=0.1), model.config.preparation, patch=64)
@@ -143,7 +144,8 @@ def fine_tune(
         held = [whole(n) for n in range(_VALIDATION)]
     training = JointTraining(model.train(), learnt, held, runtime)
     loop = Loop(model, config, training.loss, out, scores=training.scores if held else None, say=say)
-    loop.run(minutes=minutes)
+    if loop.run(minutes=minutes).step < config.steps:
+        return None
     kept = Path(out) / "best.pt"
     if kept.exists():
         model.load_state_dict(torch.load(kept, map_location=runtime.device, weights_only=True)["module"])

@@ -80,7 +80,8 @@ def _question(
     if words is not None:
         slots["scan"] = words
     root = f"{'ask' if words is None else 'ask_on'} {name}"
-    return Question(root, slots, made, tuple(t.name for t in things.values()))
+    names = tuple(t.name for t in things.values())
+    return Question(root, slots, made, names, names)
 
 
 def _intensity(name: str) -> Task:
@@ -109,7 +110,8 @@ def _intensity(name: str) -> Task:
         slots: dict[str, Sequence[Phrase]] = {"a": structure.phrases}
         if not unnamed and known:
             slots["seq"] = known.phrases
-        return Question(f"ask {name} {'any' if unnamed else 'seq'}", slots, made, (structure.name,))
+        about = (structure.name,)
+        return Question(f"ask {name} {'any' if unnamed else 'seq'}", slots, made, about, about)
 
     return Task(name, 0.7, applies, ask)
 

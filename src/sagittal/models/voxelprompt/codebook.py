@@ -1,9 +1,9 @@
 """Fixed φ for every name: what lets eyes and language learn apart before they learn together.
 
-Each name gets a vector of signs, drawn once from its own hash. The vision networks are first trained with
-these vectors in place of the language model's states, the language model to emit them; then both go on
-together, with no vector but the language model's own (the paper trains jointly from the start, §4.3; the
-result has the same form, and no table at run time).
+Each name gets a vector of signs, drawn once from its own hash. The language model first learns to emit these
+vectors; the vision networks begin with them and learn better ones (:mod:`sagittal.train.vision_losses`); then
+both go on together, with no vector but the language model's own (the paper trains jointly from the start,
+§4.3; the result has the same form, and no table at run time).
 
 A structure's side has channels of its own, so that "left" means one thing for all structures.
 """
@@ -35,6 +35,11 @@ def structure_codes(names: Sequence[str], channels: int = 32) -> Tensor:
     Raises:
         ConfigError: fewer than eight channels.
     """
+    return functional.silu(structure_inputs(names, channels))
+
+
+def structure_inputs(names: Sequence[str], channels: int = 32) -> Tensor:
+    """The same before SiLU: what states are projected to."""
     return torch.stack([_code("structure", name, channels) for name in names])
 
 
@@ -44,6 +49,11 @@ def image_codes(kinds: Sequence[str], channels: int = 32) -> Tensor:
     Raises:
         ConfigError: fewer than eight channels.
     """
+    return functional.silu(image_inputs(kinds, channels))
+
+
+def image_inputs(kinds: Sequence[str], channels: int = 32) -> Tensor:
+    """The same before SiLU."""
     return torch.stack([_code("image", kind, channels) for kind in kinds])
 
 
@@ -56,4 +66,4 @@ def _code(sort: str, name: str, channels: int) -> Tensor:
     own = channels - len(_SIDES[""])
     digest = hashlib.shake_256(f"{_SALT} {sort} {base}".encode()).digest(own)
     signs = [1 if byte & 1 else -1 for byte in digest] + list(_SIDES[side])
-    return functional.silu(_STRENGTH * torch.tensor(signs, dtype=torch.float32))
+    return _STRENGTH * torch.tensor(signs, dtype=torch.float32)

@@ -1,0 +1,82 @@
+"""What a question asks, in the table's own words: the first line of every first program.
+
+    asked = "ratio: brainstem, oedema; FLAIR"
+
+The agent writes what it understood before it decides what to do, so that each later line, and the choice to
+abstain, can look back at it; whoever asked sees at once when the question was misread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sagittal.builders.voxel.situation import Question
+from sagittal.builders.voxel.structures import StructureTable
+from sagittal.language.voxel_wordings import Phrase
+
+#: The variable that holds it.
+VARIABLE = "asked"
+_WORDS = {
+    "segment": "mask",
+    "presence": "presence",
+    "snr": "signal-to-noise ratio",
+    "sd": "standard deviation",
+    "count": "number of pieces",
+    "share_brain": "share of brain",
+    "share_icv": "share of intracranial volume",
+    "largest_volume": "volume of largest piece",
+    "largest_diameter": "diameter of largest piece",
+    "largest_side": "side of largest piece",
+    "larger": "which is larger",
+    "parts": "parts of tumour",
+    "change": "change of volume",
+    "change_diameter": "change of diameter",
+}
+# What cannot be answered whatever the images: nothing else of it is needed.
+_BEYOND = {
+    "other_organ": "other organ",
+    "unknown_structure": "unknown structure",
+    "not_measured": "other property",
+    "treatment": "advice on treatment",
+    "prognosis": "prognosis",
+    "diagnosis": "diagnosis",
+    "off_topic": "something else",
+    "not_understood": "not understood",
+}
+_VISITS = {"any": "", "first": "first session", "last": "last session"}
+
+
+def asked(question: Question, reason: str, table: StructureTable) -> str:
+    """The question as ``task: things; where``, parts that it does not name left out.
+
+    Args:
+        question: of a task, or of a reason not to answer.
+        reason: the latter; empty for a task.
+        table: whose words it is put in.
+    """
+    if reason in _BEYOND:
+        return _BEYOND[reason]
+    task = question.root.split()[1]
+    text = _WORDS.get(task, task)
+    if question.things:
+        text += f": {', '.join(question.things)}"
+    where = _where(question.slots.get("scan"), table) or _sequence(question.slots.get("seq"), table)
+    return f"{text}; {where}" if where else text
+
+
+def with_asked(programs: Sequence[str], text: str) -> tuple[str, ...]:
+    """Programs whose first says what was asked."""
+    return (f'{VARIABLE} = "{text}"\n{programs[0]}', *programs[1:])
+
+
+def _where(phrases: Sequence[Phrase] | None, table: StructureTable) -> str:
+    if phrases is None:
+        return ""
+    for name, words in _VISITS.items():
+        if phrases == table.scans[name]:
+            return words
+    return next(q.name for kind, q in table.sequences.items() if phrases == table.scans_of(kind))
+
+
+def _sequence(phrases: Sequence[Phrase] | None, table: StructureTable) -> str:
+    return next((q.name for q in table.sequences.values() if phrases == q.phrases), "")
