@@ -2,6 +2,7 @@
 
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage everything
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage prompts
+    python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage finest
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage whole
 
 ``HEADS`` holds the label maps ``training_seg_01`` … ``training_seg_10``; the studies are made on the first
@@ -9,14 +10,17 @@ run (a few minutes, 14 GB). ``--watch FOLDER`` looks at real validation scans no
 (:mod:`sagittal.score.reals`). Stages go on where they were cut off; each starts from the one before it.
 
 ``everything`` draws all structures at once: the networks learn to see. ``prompts`` draws what φ asks for,
-many structures a patch. ``whole`` does so on whole heads: group normalisation makes networks that learnt
-from patches see whole heads less well.
+many structures a patch; the deep levels learn it first, and ``finest`` asks the finest level for more.
+``whole`` does so on whole heads: group normalisation makes networks that learnt from patches see whole heads
+less well.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,29 +34,60 @@ from sagittal.score.reals import real_cases
 from sagittal.simulate import HeadSet
 from sagittal.train.loop import Loop, LoopConfig, use_mean
 from sagittal.train.patches import Patch, Patches
-from sagittal.train.vision_losses import NAMES, Eyes, everything_loss, prompt_loss, pyramid_loss
+from sagittal.train.vision_losses import NAMES, Eyes, everything_loss, pyramid_loss
 from sagittal.train.vision_scores import Case, real_case, score, simulated_case
 from sagittal.train.vision_set import VisionSet
 from sagittal.train.worlds import make_banks, training_worlds
 
 SEED = 20261
-# Voxels an axis of a patch, and structures that are asked for in each; None: whole heads.
-SIZES = {"everything": (64, 1), "prompts": (64, 16), "whole": (None, 2)}
 # Real validation scans that are watched: a few, since each costs seconds.
-WATCHED_SCANS = ("brats_2013_pat0005_1", "brats_2013_pat0006_1", "BraTS-GLI-00001-000", "Subj1", "Subj2")
+WATCHED_SCANS = ("brats_2013_pat0005_1", "brats_2013_pat0006_1", "BraTS-GLI-00001-000", "Subj1 T1", "Subj2 T1")
 WATCHED = (
     "cerebral white matter", "cerebral cortex", "lateral ventricle", "thalamus", "caudate", "putamen",
     "hippocampus", "cerebellum", "brainstem", "left hippocampus", "whole tumour", "tumour core",
     "enhancing tumour", "oedema", "lesion", "white matter hyperintensities",
 )  # fmt: skip
-STAGES: dict[str, tuple[Callable[[Eyes, Patch], dict[str, Tensor]], LoopConfig]] = {
-    "everything": (everything_loss, LoopConfig(steps=3200, rate=1.5e-3, score_every=400)),
-    "prompts": (
-        pyramid_loss,
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of the training.
+
+    Attributes:
+        loss: of a patch.
+        loop: how to train.
+        end: the step at which it was ended; its schedule may reach further.
+        size: voxels an axis of a patch; whole heads when ``None``.
+        asked: structures asked for in each.
+        after: the stage that it begins with.
+    """
+
+    loss: Callable[[Eyes, Patch], dict[str, Tensor]]
+    loop: LoopConfig
+    end: int
+    size: int | None
+    asked: int
+    after: str = ""
+
+
+STAGES = {
+    "everything": Stage(everything_loss, LoopConfig(steps=3200, rate=1.5e-3, score_every=400), 2000, 64, 1),
+    "prompts": Stage(
+        partial(pyramid_loss, counts=(1, 3, 6, 16), everything=0.3),
         LoopConfig(steps=2400, rate=2e-3, warm_up=50, score_every=300, save_every=50),
+        1600, 64, 16, "everything",
     ),
-    "whole": (prompt_loss, LoopConfig(steps=800, rate=5e-4, warm_up=30, score_every=200, save_every=50)),
-}
+    "finest": Stage(
+        partial(pyramid_loss, counts=(4, 4, 4, 6)),
+        LoopConfig(steps=900, rate=1.5e-3, warm_up=30, score_every=300, save_every=50, last_rate=0.1),
+        900, 64, 6, "prompts",
+    ),
+    "whole": Stage(
+        partial(pyramid_loss, counts=(3, 3, 4, 6)),
+        LoopConfig(steps=240, rate=6e-4, warm_up=10, mean_over=60, score_every=60, save_every=20),
+        240, None, 6, "finest",
+    ),
+}  # fmt: skip
 
 
 def main() -> None:
@@ -65,7 +100,6 @@ def main() -> None:
     parser.add_argument("--stage", choices=STAGES, required=True)
     parser.add_argument("--watch", type=Path)
     parser.add_argument("--export", type=Path, help="write the stage's eyes so far to this file, and stop")
-    parser.add_argument("--steps", type=int)
     parser.add_argument("--minutes", type=float, default=float("inf"))
     given = parser.parse_args()
     torch.manual_seed(SEED)
@@ -75,21 +109,18 @@ def main() -> None:
     if given.export:
         export(given, eyes, sizes)
         return
-    before = {"prompts": "everything", "whole": "prompts"}.get(given.stage)
-    if before:
-        use_mean(torch.load(given.out / before / "last.pt", weights_only=True), eyes)
+    stage = STAGES[given.stage]
+    if stage.after:
+        use_mean(torch.load(given.out / stage.after / "last.pt", weights_only=True), eyes)
     if given.stage == "prompts":
         eyes.begin_prompts()
-    size, asked = SIZES[given.stage]
-    training = Patches(_studies(given, "training", range(7)), SEED, size, sizes.vision.levels, asked=asked)
+    heads = _studies(given, "training", range(7))
+    training = Patches(heads, SEED, stage.size, sizes.vision.levels, asked=stage.asked)
     cases = _cases(given, sizes)
-    of_patch, config = STAGES[given.stage]
-    if given.steps:
-        config = LoopConfig(**{**vars(config), "steps": given.steps})
 
     def loss(number: int) -> Mapping[str, Tensor]:
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            return of_patch(eyes, training(number))
+            return stage.loss(eyes, training(number))
 
     def scores() -> Mapping[str, float]:
         found = score(eyes, cases, prompted=given.stage != "everything")
@@ -98,9 +129,10 @@ def main() -> None:
         return {"score": float(np.mean([np.mean(x) for x in (real, made) if x])), **found}
 
     loop = Loop(
-        eyes, config, loss, given.out / given.stage, scores=scores, say=lambda line: print(line, flush=True)
-    )
-    loop.run(minutes=given.minutes)
+        eyes, stage.loop, loss, given.out / given.stage, scores=scores,
+        say=lambda line: print(line, flush=True),
+    )  # fmt: skip
+    loop.run(minutes=given.minutes, end=stage.end)
 
 
 def export(given: argparse.Namespace, eyes: Eyes, sizes: VoxelPromptConfig) -> None:

@@ -142,7 +142,7 @@ def offer(*programs: str, name: str = "toy", of: Card | None = None) -> Offer:
 
 
 VOLUME = (
-    "f = encode({all})\nread(f)",
+    'asked = "volume: whole tumour"\nf = encode({all})\nread(f)',
     'm = segment(f, "whole tumour")\nv = volume(m)\nread(v)',
     'say(f"The volume of the whole tumour is {v}.")\nstop()',
 )

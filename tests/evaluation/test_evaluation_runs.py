@@ -141,6 +141,31 @@ def test_an_asked_model(tmp_path):
     assert "3 questions" in line and "1 times the model abstained, 1 times it answered" in line
 
 
+def test_a_study_is_checked_and_encoded_once():
+    calls = []
+
+    class Counting(Toolbox):
+        def encode(self, volumes, site):
+            calls.append(tuple(v.kind for v in volumes))
+            return super().encode(volumes, site)
+
+    class Watched(Answerer):
+        def check(self, images):
+            calls.extend(i.kind for i in images)
+
+        def session(self, question, volumes):
+            return super().session(question, volumes)[0], Counting()
+
+    eyes = AskedEyes(an_offer(Watched()))
+    images = a_case().images
+    kinds = tuple(i.kind for i in images)
+    for _ in range(2):
+        calls.clear()
+        masks = eyes(images, ["brain", "left brain", "right brain"])
+        assert calls == [*kinds, kinds]
+        assert all(m.geometry.same_grid(GRID) for m in masks.values())
+
+
 def test_a_mask_on_another_grid_comes_to_the_first_image():
     fine = Geometry(tuple(2 * n for n in GRID.shape), np.diag([STEP / 2, STEP / 2, STEP / 2, 1.0]))
     first = a_case().images[0]

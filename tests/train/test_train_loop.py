@@ -65,6 +65,15 @@ def test_a_run_that_was_killed_ends_in_the_same_bytes(tmp_path: Path, at: int, m
     assert texts[0] == texts[1]
 
 
+def test_a_run_may_be_ended_early_and_gone_on_with(tmp_path: Path) -> None:
+    whole, parts = toy(tmp_path / "whole"), tmp_path / "parts"
+    whole.run()
+    assert toy(parts).run(end=5).step == 5
+    again = toy(parts)
+    assert again.run(end=99).step == CONFIG.steps
+    assert torch.equal(weights(whole), weights(again))
+
+
 def test_a_finished_run_is_left_alone(tmp_path: Path) -> None:
     toy(tmp_path).run()
     before = (tmp_path / "curve.jsonl").read_bytes()

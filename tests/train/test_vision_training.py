@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -19,7 +21,6 @@ from sagittal.train.vision_losses import (
     _binary,
     _leaf_dice,
     everything_loss,
-    prompt_loss,
     pyramid_loss,
 )
 from sagittal.train.vision_scores import predicted, score, simulated_case
@@ -72,13 +73,20 @@ def test_codes_begin_with_the_fixed_ones_and_learn(studies: VisionSet, eyes: Eye
     patch = Patches(studies, 0, 16, 2, asked=3)(1)
     fixed = structure_codes(patch.asked, SIZES.phi_channels)
     torch.testing.assert_close(eyes.phi(patch.asked), fixed)
-    prompt_loss(eyes, patch)["loss"].backward()
+    pyramid_loss(eyes, patch, (1, 3))["loss"].backward()
     assert eyes.codes.grad is not None
     moved = eyes.codes.grad.abs().sum(dim=1) > 0
     assert {name for name, m in zip(NAMES, moved, strict=True) if m} == set(patch.asked)
 
 
-@pytest.mark.parametrize("loss", [everything_loss, prompt_loss, pyramid_loss])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        everything_loss,
+        partial(pyramid_loss, counts=(2,)),
+        partial(pyramid_loss, counts=(1, 2), everything=0.3),
+    ],
+)
 def test_one_patch_is_learnt_by_heart(studies: VisionSet, eyes: Eyes, loss) -> None:  # type: ignore[no-untyped-def]
     patch = Patches(studies, 3, 12, 2, asked=2)(7)
     optimiser = torch.optim.Adam(eyes.parameters(), 5e-3)

@@ -18,12 +18,14 @@ from sagittal.agent.scanner import check_name
 from sagittal.agent.text import plain
 from sagittal.agent.toolbox import Reading
 from sagittal.agent.transport import InProcess, Transport
-from sagittal.agent.values import Scope
+from sagittal.agent.values import Scope, Text
 from sagittal.answer import Measurement, Step
 from sagittal.errors import ConfigError
 from sagittal.study import Image, Mask
 
 _SHOWN_PROGRAM = 200
+#: The variable in which an agent says, first of all, what it understood that it was asked.
+ASKED = "asked"
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Outcome:
         steps: every line that was run, and every fault, in order.
         programs: as the planner wrote them.
         warnings: what the reader should know about how the answer came about.
+        asked: the question as the agent understood it; empty when it does not say.
     """
 
     text: str
@@ -84,6 +87,7 @@ class Outcome:
     steps: tuple[Step, ...]
     programs: tuple[str, ...]
     warnings: tuple[str, ...]
+    asked: str = ""
 
 
 def feedback_text(readings: Sequence[Reading], error: ProgramError | None) -> str:
@@ -207,6 +211,7 @@ class _Conversation:
                 masks[name] = thing
             elif isinstance(thing, Image):
                 volumes[name] = thing
+        asked = self.scope.variables.get(ASKED)
         return Outcome(
             text=" ".join(self.texts) if reason is None else reason,
             abstained=reason is not None,
@@ -217,6 +222,7 @@ class _Conversation:
             steps=tuple(self.steps),
             programs=tuple(self.programs),
             warnings=tuple(self.warnings),
+            asked=plain(asked.value, _SHOWN_PROGRAM) if isinstance(asked, Text) else "",
         )
 
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from sagittal import __version__
 from sagittal.agent.host import Host
-from sagittal.agent.loop import Outcome, converse
+from sagittal.agent.loop import ASKED, Outcome, converse
 from sagittal.agent.standard import STANDARD
-from sagittal.answer import Answer, MaskFile
+from sagittal.answer import Answer, FieldValue, MaskFile
 from sagittal.asking.case import Case, Report
 from sagittal.asking.question import clean_question
 from sagittal.asking.stages import Stages, TimedPlanner
@@ -97,6 +97,7 @@ def consult(case: Case, question: str, *, report: Report | None = None) -> Consu
         reason=outcome.reason,
         # What was computed on the way to no answer answers nothing; it stands in the steps.
         measurements=() if outcome.abstained else outcome.measurements,
+        fields={ASKED: FieldValue(outcome.asked)} if outcome.asked else {},
         masks=tuple(MaskFile(d.name, "", d.volume_ml) for d in drawn),
         steps=(*outcome.steps, *stages.steps(name)),
         images=tuple(image.name for image in volumes.values()),

@@ -201,12 +201,15 @@ def _rows(console: Console, rows: list[tuple[str, str]]) -> None:
 def _print_answer(made: Consultation, out: Path | None) -> None:
     from rich.text import Text
 
+    from sagittal.agent.loop import ASKED
+
     answer = made.answer
     console = output()
-    if answer.abstained:
-        _rows(console, [("Question", answer.question), ("No answer", answer.reason or "")])
-    else:
-        _rows(console, [("Question", answer.question), ("Answer", answer.text)])
+    rows = [("Question", answer.question)]
+    if ASKED in answer.fields:
+        rows.append(("Read as", str(answer.fields[ASKED].value)))
+    said = ("No answer", answer.reason or "") if answer.abstained else ("Answer", answer.text)
+    _rows(console, [*rows, said])
     if answer.measurements:
         console.print()
         console.print(_measurements(answer))

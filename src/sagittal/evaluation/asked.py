@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from sagittal.agent.loop import Planner
+from sagittal.agent.toolbox import CallSite, Features, Reading, Toolbox
 from sagittal.asking.case import Case, open_case
 from sagittal.asking.consultation import consult
-from sagittal.asking.models import Offer
+from sagittal.asking.models import Answerer, Offer
 from sagittal.study import Image, Mask, Study
 
 QUESTION = "Segment the {}."
@@ -41,6 +43,9 @@ class AskedEyes:
     A structure that the model does not draw (it abstains, draws something else, or draws nothing) gets an
     empty mask, as a reader of its answer would see it.
 
+    Images are encoded once a study, as its first question modulates them; later questions reuse that. They
+    would modulate them in almost the same way, since the model's φ for an image depends on its kind.
+
     Attributes:
         offer: the model.
         asked: the questions so far, in order.
@@ -59,7 +64,8 @@ class AskedEyes:
         Raises:
             InputError: the model cannot be asked about these images.
         """
-        case = open_case(_study(images), model=self.offer)
+        once = _Once(self.offer.load())
+        case = open_case(_study(images), model=replace(self.offer, load=lambda: once))
         return {name: self._ask(case, images[0], name) for name in structures}
 
     def _ask(self, case: Case, first: Image, structure: str) -> Mask:
@@ -75,6 +81,41 @@ class AskedEyes:
         mask = found[0]
         # Drawn on the first volume that the program encodes, which need not be the first image.
         return mask if mask.geometry.same_grid(first.geometry) else mask.resample_to(first.geometry)
+
+
+@dataclass(frozen=True)
+class _Once:
+    """A model that checks and encodes the images of one study once; the study outlives it."""
+
+    model: Answerer
+    checked: set[int] = field(default_factory=set)
+    encoded: dict[tuple[int, ...], Features] = field(default_factory=dict)
+
+    def check(self, images: Sequence[Image]) -> None:
+        self.model.check([image for image in images if id(image) not in self.checked])
+        self.checked.update(map(id, images))
+
+    def session(self, question: str, volumes: Mapping[str, Image]) -> tuple[Planner, Toolbox]:
+        planner, toolbox = self.model.session(question, volumes)
+        return planner, _OnceToolbox(toolbox, self.encoded)
+
+
+@dataclass(frozen=True)
+class _OnceToolbox:
+    toolbox: Toolbox
+    encoded: dict[tuple[int, ...], Features]
+
+    def encode(self, volumes: Sequence[Image], site: CallSite) -> Features:
+        key = tuple(map(id, volumes))
+        if key not in self.encoded:
+            self.encoded[key] = self.toolbox.encode(volumes, site)
+        return self.encoded[key]
+
+    def read(self, features: Features, site: CallSite) -> Reading:
+        return self.toolbox.read(features, site)
+
+    def segment(self, features: Features, structure: str, site: CallSite) -> Mask:
+        return self.toolbox.segment(features, structure, site)
 
 
 def _study(images: Sequence[Image]) -> Study:

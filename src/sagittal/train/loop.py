@@ -146,22 +146,27 @@ class Loop:
         self.optimisers = _optimisers(self.weights, list(hidden), config)
         self.progress, self.curve = Progress(), Curve(self.out)
 
-    def run(self, *, minutes: float = math.inf) -> Progress:
+    def run(self, *, minutes: float = math.inf, end: int | None = None) -> Progress:
         """Train to the last step, or for some minutes; goes on from ``last.pt`` where there is one.
+
+        Args:
+            minutes: after which to stop.
+            end: the step to stop at when it comes before the last of the schedule.
 
         Raises:
             IntegrityError: ``last.pt`` is of a run with another config, or the loss is no number.
             StorageError: the folder cannot be written.
         """
         self._resume()
-        end = time.monotonic() + 60 * minutes
+        until = time.monotonic() + 60 * minutes
         config, progress = self.config, self.progress
-        while progress.step < config.steps and time.monotonic() < end:
+        last = config.steps if end is None else min(end, config.steps)
+        while progress.step < last and time.monotonic() < until:
             self._step()
             done = progress.step
             if done % config.report_every == 0:
                 self._report({})
-            if self.scores is not None and (done % config.score_every == 0 or done == config.steps):
+            if self.scores is not None and (done % config.score_every == 0 or done == last):
                 self._score(self.scores)
             if done % config.save_every == 0:
                 self._save()

@@ -19,6 +19,11 @@ _GIVEN = {1: 0.5, 2: 0.35, 3: 0.08, 4: 0.07}
 _AROUND_LESION, _FLAIR_T1C = 0.6, 0.35
 # What is asked for: lesions that the patch shows, those that it does not; anatomy likewise.
 _ASKED = (0.4, 0.1, 0.42, 0.08)
+# Anatomy that most questions are about, asked for so many times as often as the rest.
+_OFTEN, _MAIN = 4, frozenset((
+    "cerebral white matter", "cerebral cortex", "lateral ventricle", "ventricular system", "thalamus",
+    "caudate", "putamen", "hippocampus", "cerebellum", "brainstem", "brain",
+))  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +136,8 @@ def _asked(
         if table[name].is_pathology:
             (lesions if study.target(name, place).any() else none).append(name)
         else:
-            (shown if np.isin(table[name].values, values).any() else hidden).append(name)
+            times = _OFTEN if name in _MAIN else 1
+            (shown if np.isin(table[name].values, values).any() else hidden).extend([name] * times)
     chosen: list[str] = []
     while len(chosen) < min(count, len(names)):
         sort = (lesions, none, shown, hidden)[int(rng.choice(4, p=_ASKED))]

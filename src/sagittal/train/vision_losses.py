@@ -24,8 +24,6 @@ EVERYTHING = "everything"
 NAMES = (EVERYTHING, *(s.name for s in structure_table().known()))
 # Codes are kept divided by this, so that they learn as much faster.
 _PACE = 10.0
-#: Structures that a patch is asked for at each level, finest first; the last holds for all deeper ones.
-PYRAMID = (1, 3, 6, 16)
 
 
 class Eyes(nn.Module):
@@ -71,7 +69,7 @@ class Eyes(nn.Module):
         """(leaves, X, Y, Z) and (pathologies, X, Y, Z) logits."""
         for x in self._ascend(patch, (EVERYTHING,)):
             finest = x
-        return self._read(finest[0])
+        return self.read_off(finest[0])
 
     def masks(self, patch: Patch) -> Tensor:
         """(asked, X, Y, Z) logits of the structures that the patch asks for."""
@@ -79,22 +77,22 @@ class Eyes(nn.Module):
             finest = x
         return self._draw(patch, finest)
 
-    def pyramid(self, patch: Patch, counts: Sequence[int]) -> tuple[list[Tensor], tuple[Tensor, Tensor]]:
-        """Masks at every level, and everything read off the finest features of the first prompt.
+    def pyramid(self, patch: Patch, counts: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+        """Masks at every level, and the finest features of the first prompt.
 
         Args:
             patch: what is asked of.
             counts: per level, finest first: of how many structures.
 
         Returns:
-            Per level, finest first, (count, X, Y, Z) logits; logits of leaves and pathologies.
+            Per level, finest first, (count, X, Y, Z) logits; (C, X, Y, Z), for :meth:`read_off`.
         """
         features = list(self._ascend(patch, patch.asked, counts))[::-1]
         coarse = [
             head(to_voxels(x)).squeeze(-1).unflatten(1, x.shape[2:]).float()
             for head, x in zip(self.deep_heads, features[1:], strict=True)
         ]
-        return [self._draw(patch, features[0]), *coarse], self._read(features[0][0])
+        return [self._draw(patch, features[0]), *coarse], features[0][0]
 
     def _ascend(
         self, patch: Patch, names: Sequence[str], counts: Sequence[int] | None = None
@@ -108,7 +106,8 @@ class Eyes(nn.Module):
             # Only the first image is wanted at the finest level; deeper ones have them all.
             yield x[0] if n == deepest else x[0].unflatten(0, (-1, len(patch.grids.groups[0])))[:, 0]
 
-    def _read(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def read_off(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Everything, off the features of one prompt: logits of leaves, and of pathologies."""
         logits = self.all_heads(to_voxels(features[None])[0]).T.unflatten(1, features.shape[1:]).float()
         return logits[: len(leaves())], logits[len(leaves()) :]
 
@@ -122,31 +121,34 @@ def everything_loss(eyes: Eyes, patch: Patch) -> dict[str, Tensor]:
     return _everything(*eyes.everything(patch), patch)
 
 
-def prompt_loss(eyes: Eyes, patch: Patch) -> dict[str, Tensor]:
-    """Cross-entropy and soft Dice of the masks that are asked for."""
-    own = _binary(eyes.masks(patch), patch.targets.float())
-    return {"mask": own, "loss": own}
-
-
-def pyramid_loss(eyes: Eyes, patch: Patch) -> dict[str, Tensor]:
-    """Masks at all levels, of many structures at the deep ones; and everything, which keeps features rich.
+def pyramid_loss(
+    eyes: Eyes, patch: Patch, counts: Sequence[int], everything: float = 0.0
+) -> dict[str, Tensor]:
+    """Masks of some structures, at all levels.
 
     Where a structure lies is decided at the deep levels; asked for many at a time there, they learn soon
-    what each φ means. A coarse voxel's target is the share of it that the structure fills.
+    what each φ means, and the finest level costs most. A coarse voxel's target is the share of it that the
+    structure fills.
+
+    Args:
+        eyes: the networks.
+        patch: asks for at least as many structures as any level draws.
+        counts: structures at each level, finest first; the last holds for all deeper ones.
+        everything: weight of :func:`everything_loss`, which keeps features rich; it costs as much as a mask.
     """
     levels = eyes.config.levels
-    counts = [len(patch.asked[: PYRAMID[min(n, len(PYRAMID) - 1)]]) for n in range(levels)]
-    masks, everything = eyes.pyramid(patch, counts)
+    at_levels = [len(patch.asked[: counts[min(n, len(counts) - 1)]]) for n in range(levels)]
+    masks, features = eyes.pyramid(patch, at_levels)
     whole = patch.targets.float()
-    terms = _everything(*everything, patch)
-    total = 0.3 * terms["loss"]
+    own = []
     for n, logits in enumerate(masks):
         target = whole[: len(logits)]
-        if n:
-            target = _shares(target, patch.grids.plans[0], n)
-        own = _binary(logits, target)
-        terms[f"mask{n}"] = own
-        total = total + own
+        own.append(_binary(logits, _shares(target, patch.grids.plans[0], n) if n else target))
+    terms = {f"mask{n}": loss for n, loss in enumerate(own)}
+    total = torch.stack(own).sum()
+    if everything:
+        more = _everything(*eyes.read_off(features), patch)
+        terms, total = {**more, **terms}, total + everything * more["loss"]
     return {**terms, "loss": total}
 
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sagittal.agent.loop import ASKED
 from sagittal.builders.voxel.situation import Question
 from sagittal.builders.voxel.structures import StructureTable
 from sagittal.language.voxel_wordings import Phrase
 
-#: The variable that holds it.
-VARIABLE = "asked"
 _WORDS = {
     "segment": "mask",
     "presence": "presence",
@@ -66,7 +65,7 @@ def asked(question: Question, reason: str, table: StructureTable) -> str:
 
 def with_asked(programs: Sequence[str], text: str) -> tuple[str, ...]:
     """Programs whose first says what was asked."""
-    return (f'{VARIABLE} = "{text}"\n{programs[0]}', *programs[1:])
+    return (f'{ASKED} = "{text}"\n{programs[0]}', *programs[1:])
 
 
 def _where(phrases: Sequence[Phrase] | None, table: StructureTable) -> str:
