@@ -1,7 +1,11 @@
 """VoxelPrompt, whole: eyes and words put together, taught together (Eq. 2), and made ready to ship.
 
     python recipes/voxelprompt.py join --vision runs/vision --words runs/language --out runs/voxelprompt
-    python recipes/voxelprompt.py ship --out runs/voxelprompt --folder src/sagittal/weights/voxelprompt-small
+    python recipes/voxelprompt.py ship --out runs/voxelprompt --folder runs/voxelprompt/voxelprompt-small
+    sagittal evaluate voxelprompt --model runs/voxelprompt/voxelprompt-small --on real --final \\
+        --data DATA --out runs/reproduce/voxelprompt-real
+    python recipes/voxelprompt.py ship --out runs/voxelprompt --real runs/reproduce/voxelprompt-real \\
+        --folder src/sagittal/weights/voxelprompt-small
 
 ``join`` begins with what ``voxelprompt_vision.py`` and ``voxelprompt_language.py`` learnt apart and goes on
 with Eq. 2 alone: masks teach the language model its φ, and no fixed code is used any more. It goes on where
@@ -28,6 +32,7 @@ from sagittal.models.checkpoint import Accepts, Card, Score
 from sagittal.models.voxelprompt import Scribe, VoxelPrompt, VoxelPromptConfig, save_voxelprompt
 from sagittal.models.voxelprompt.codebook import image_inputs
 from sagittal.runtime import runtime
+from sagittal.score.reals import ANATOMY
 from sagittal.study import KINDS, Study
 from sagittal.train.alignment import align
 from sagittal.train.joint import JointConfig, Lessons
@@ -59,7 +64,9 @@ def main() -> None:
     parser.add_argument("--words", type=Path, default=Path("runs/language"))
     parser.add_argument("--out", type=Path, default=Path("runs/voxelprompt"))
     parser.add_argument("--folder", type=Path, help="for ship: the checkpoint's new folder")
-    parser.add_argument("--scores", type=Path, help="for ship: JSON list of the card's scores")
+    parser.add_argument(
+        "--real", type=Path, help="for ship: evaluation on the final real cases, for the card"
+    )
     parser.add_argument("--threads", type=int)
     parser.add_argument("--minutes", type=float, default=float("inf"))
     given = parser.parse_args()
@@ -144,8 +151,26 @@ def ship(given: argparse.Namespace) -> None:
     model = VoxelPrompt(VoxelPromptConfig.preset("small", vocabulary=tokenizer.size))
     best = given.out / "best.pt"
     model.load_state_dict(torch.load(best, weights_only=True)["module"])
-    scores = tuple(Score(**s) for s in json.loads(given.scores.read_text())) if given.scores else ()
+    scores = real_scores(given.real) if given.real else ()
     print(save_voxelprompt(given.folder, model.eval(), tokenizer, card(scores)))
+
+
+def real_scores(run: Path) -> tuple[Score, ...]:
+    """Dice of every final real case, from the folder of an evaluation: tumours, and the mean over anatomy."""
+    found = []
+    for path in sorted((run / "cases").glob("*.json")):
+        case = json.loads(path.read_text())
+        dice = {r["structure"]: r["overlap"]["dice"] for r in case["records"]}
+        same: dict[str, Any] = {"data": f"real: {case['source']}", "metric": "Dice", "case": case["case"]}
+        found += [
+            Score(**same, of=name, value=round(dice[name], 3))
+            for name in ("whole tumour", "enhancing tumour", "white matter hyperintensities")
+            if name in dice
+        ]
+        if set(ANATOMY) <= set(dice):
+            mean = float(np.mean([dice[name] for name in ANATOMY]))
+            found.append(Score(**same, of=f"the mean of {len(ANATOMY)} structures", value=round(mean, 3)))
+    return tuple(found)
 
 
 def card(scores: tuple[Score, ...]) -> Card:
@@ -167,7 +192,7 @@ def card(scores: tuple[Score, ...]) -> Card:
             "adults' heads; works at 2 mm, so that small structures and lesions are coarse",
             "English; questions outside its tasks are declined",
         ),
-        accepts=Accepts(kinds=("t1", "t1c", "t2", "flair"), most_volumes=8, most_sessions=3),
+        accepts=Accepts(kinds=("t1", "t1c", "t2", "flair"), most_volumes=8, most_sessions=3, regions=False),
     )
 
 

@@ -41,7 +41,13 @@ from sagittal.train.worlds import make_banks, training_worlds
 
 SEED = 20261
 # Real validation scans that are watched: a few, since each costs seconds.
-WATCHED_SCANS = ("brats_2013_pat0005_1", "brats_2013_pat0006_1", "BraTS-GLI-00001-000", "Subj1 T1", "Subj2 T1")
+WATCHED_SCANS = (
+    "brats_2013_pat0005_1",
+    "brats_2013_pat0006_1",
+    "BraTS-GLI-00001-000",
+    "Subj1 T1",
+    "Subj2 T1",
+)
 WATCHED = (
     "cerebral white matter", "cerebral cortex", "lateral ventricle", "thalamus", "caudate", "putamen",
     "hippocampus", "cerebellum", "brainstem", "left hippocampus", "whole tumour", "tumour core",

@@ -51,6 +51,17 @@ def test_a_simulated_score_is_never_a_real_one():
         assert bool(real_scores(card("x", *scores))) == real, data
 
 
+def test_cases_of_the_same_data_are_one_score():
+    def one(value, case, of="tumour"):
+        return Score(data="real: some", metric="Dice", of=of, value=value, case=case)
+
+    kept = Score(data="real: all", metric="Dice", of="tumour", value=0.7, cases=9, low=0.1, high=0.9)
+    scores = (one(0.5, "a"), one(0.25, "b", "core"), one(1.0, "c"), kept, one(0.75, "d"))
+    tumour, core, other = real_scores(card("x", *scores))
+    assert (tumour.value, tumour.low, tumour.high, tumour.cases, tumour.case) == (0.75, 0.5, 1.0, 3, "")
+    assert core == scores[1] and other == kept
+
+
 def test_kinds_that_no_model_knows_are_left_out_of_folders_and_refused_where_named(tmp_path):
     folder = brats_case(tmp_path)
     dwi = write_volume(folder / "p_dwi.nii.gz")

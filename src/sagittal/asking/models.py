@@ -179,6 +179,22 @@ def accepted(card: Card) -> str:
 
 
 def real_scores(card: Card) -> list[Score]:
-    """A card's scores on real scans: those whose data are called real, and not simulated."""
-    words = [set(re.findall("[a-z]+", score.data.lower())) for score in card.scores]
-    return [s for s, said in zip(card.scores, words, strict=True) if "real" in said and not said & _MADE]
+    """A card's scores on real scans: those whose data are called real, and not simulated.
+
+    Cases of the same data, metric and structure are one score: their mean, and the lowest and highest.
+    """
+    together: dict[tuple[str, str, str], list[Score]] = {}
+    for score in card.scores:
+        said = set(re.findall("[a-z]+", score.data.lower()))
+        if "real" in said and not said & _MADE:
+            together.setdefault((score.data, score.metric, score.of), []).append(score)
+    return [_over(scores) for scores in together.values()]
+
+
+def _over(scores: list[Score]) -> Score:
+    """One score of several cases; what is one already stays as it is."""
+    if len(scores) == 1:
+        return scores[0]
+    values = [s.value for s in scores]
+    changed = {"value": sum(values) / len(values), "low": min(values), "high": max(values)}
+    return scores[0].model_copy(update={**changed, "case": "", "cases": len(scores)})

@@ -216,6 +216,6 @@ def _vision(method: Method, model: str, eyes: Eyes, device: str) -> tuple[Vision
 
     runtime(device)
     [offer] = offers(model)
-    # The card names the hash of every other file.
-    hashed = sha256_file(find_checkpoint(model) / "card.json")
+    # Not the card's: the scores that come of this may be written into it.
+    hashed = sha256_file(find_checkpoint(model) / "model.safetensors")
     return AskedEyes(offer), {"eyes": eyes.value, "model": offer.name, "sha256": hashed}, None

@@ -83,7 +83,7 @@ def _voxelprompt(model: str, data: Path, questions: Path, work: Path) -> list[st
     frozen = world_table()["frozen"]
     found = frozen["found"]
     return [
-        f"Model `{real.manifest['model']}`, card SHA-256 {real.manifest['sha256'][:16]}…. Every mask was "
+        f"Model `{real.manifest['model']}`, weights' SHA-256 {real.manifest['sha256'][:16]}…. Every mask was "
         "asked for in words (“Segment the …”), one question a structure, through the whole path that a user "
         "takes.",
         "",

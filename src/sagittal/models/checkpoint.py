@@ -75,6 +75,7 @@ class Score(_Frozen):
     metric: str
     of: str = Field("", description="structure or task")
     value: float
+    case: str = Field("", description="which case, where it is one of several of the same data")
     cases: int = Field(1, ge=1)
     low: float | None = Field(None, description="lowest case")
     high: float | None = Field(None, description="highest case")
