@@ -232,3 +232,26 @@ def test_records_are_plain_json(tmp_path):
     case = json.loads((tmp_path / "cases" / "a_b_c.json").read_text())
     assert case["case"] == "a b/c" and case["images"][0]["kind"] == "t1"
     assert case["records"][0]["overlap"]["dice"] == 1
+
+
+def test_overall_figures_leave_out_small_anatomy(tmp_path):
+    """One structure of 1.3 mL and one of 0.9 mL: the smaller counts only where it is a lesion."""
+
+    def block(name, voxels):
+        data = np.zeros(GRID.shape, np.uint8)
+        data.reshape(-1)[:voxels] = 1
+        return Mask(data, GRID, {1: name}, name)
+
+    images = a_case().images
+
+    def half_of(names):
+        case = Case("world/0", "made", images, {n: block(n, v) for n, v in names.items()})
+        drawn = {n: block(n, 0 if v == 4 else 2 * v) for n, v in names.items()}
+        return run_cases(lambda i, s: drawn, [case], tmp_path / "-".join(names), {})
+
+    # A voxel of 6 mm holds 0.216 mL: 6 make 1.3 mL, 4 make 0.9 mL.
+    small = world_lines(half_of({"thalamus": 6, "caudate": 4}))
+    assert small[0] == "Structures of at least 1 mL, and lesions of any size: mean Dice 0.667."
+    assert "median error 100.0 % (100.0–100.0 %, 1 cases)" in small[2]
+    lesion = world_lines(half_of({"thalamus": 6, "lesion": 4}))
+    assert "mean Dice 0.333" in lesion[0] and "2 cases" in lesion[2]

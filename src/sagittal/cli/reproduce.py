@@ -79,6 +79,7 @@ def _voxelprompt(model: str, data: Path, questions: Path, work: Path) -> list[st
     real = evaluate_model(Method.voxelprompt, model, On.real, data, work / "voxelprompt-real", final=True)
     world = evaluate_model(Method.voxelprompt, model, On.world, data, work / "voxelprompt-world")
     programs = evaluate_programs(Method.voxelprompt, model, data / HEADS, work / "voxelprompt-programs")
+    stored = _stored_otherwise(model, data)
     independent = evaluate_questions(Method.voxelprompt, model, questions, work / "voxelprompt-questions")
     frozen = world_table()["frozen"]
     found = frozen["found"]
@@ -104,6 +105,14 @@ def _voxelprompt(model: str, data: Path, questions: Path, work: Path) -> list[st
         *world_lines(world),
         *speed_lines(world),
         "",
+        "# However a scan is stored",
+        "",
+        f"Whole tumour and left cerebral white matter of {stored[0]}, asked for again with the array's axes "
+        "flipped and swapped, and with the images in another order; compared with the masks of the scan as "
+        "it came.",
+        "",
+        *stored[1:],
+        "",
         "# Programs",
         "",
         "Programs that the model writes about the same world, hearing the true feedback, against the true "
@@ -121,6 +130,18 @@ def _voxelprompt(model: str, data: Path, questions: Path, work: Path) -> list[st
         "",
         *independent,
     ]
+
+
+def _stored_otherwise(model: str, data: Path) -> list[str]:
+    """The name of the first final case, and a table."""
+    from sagittal.asking.models import offers
+    from sagittal.evaluation.equivariance import agreement_lines, agreements
+    from sagittal.score.reals import real_cases
+
+    [offer] = offers(model)
+    case = next(real_cases(data, final=True))
+    structures = ("whole tumour", "left cerebral white matter")
+    return [case.name, *agreement_lines(list(agreements(offer, case.images, structures)))]
 
 
 def _shown(path: str) -> str:

@@ -24,6 +24,8 @@ _GROUPS = (
 )
 _FIGURES = (("dice", "Dice", 3), ("surface_dice", "Surface Dice at 2 mm", 3), ("hd95_mm", "HD95, mm", 1),
             ("volume_error_percent", "Volume error, %", 0))  # fmt: skip
+_PATHOLOGICAL = {*TUMOUR_PARTS, "lesion", "white matter hyperintensities", "non-enhancing core",
+                 "resection cavity"}  # fmt: skip
 
 
 def provenance(command: str) -> list[str]:
@@ -78,7 +80,20 @@ def real_lines(run: Run, *, figures: Sequence[str] = ("dice", "surface_dice", "h
         for figure, words, digits in _FIGURES:
             if figure in figures:
                 lines += [f"{words}:", "", *table_lines(records, figure, digits), ""]
-    return [*lines, *_refusals(run)]
+    tumours = [r for r in run.records if r.structure == "whole tumour"]
+    return [*lines, *_volume_lines(tumours, "whole tumours"), *_refusals(run)]
+
+
+def _volume_lines(records: Sequence[Record], of: str) -> list[str]:
+    """How far volumes are from the truth, sign left out."""
+    errors = [abs(e) for r in records if (e := r.overlap.volume_error_percent) is not None]
+    if not errors:
+        return []
+    return [
+        f"Volumes of {of}: median error {median(errors):.1f} % ({min(errors):.1f}–{max(errors):.1f} %, "
+        f"{len(errors)} cases).",
+        "",
+    ]
 
 
 def world_lines(run: Run) -> list[str]:
@@ -103,17 +118,21 @@ def world_lines(run: Run) -> list[str]:
             none = sum(r.overlap.volume_ml == 0 for r in records)
             mean = float(np.mean([r.overlap.volume_ml for r in records]))
             lines.append(f"| {name} | {len(records)} | {none} | {mean:.2f} |")
-    return [*lines, "", *_by_world(there), "", *_refusals(run)]
+    large = [r for r in there if r.overlap.true_ml >= 1 or r.structure in _PATHOLOGICAL]
+    overall = [
+        f"Structures of at least 1 mL, and lesions of any size: mean Dice {_with_interval(large)}.",
+        "",
+    ]
+    overall += _volume_lines(large, "these")
+    return [*(overall if large else []), *lines, "", *_by_world(there), "", *_refusals(run)]
 
 
 def _by_world(records: Sequence[Record]) -> list[str]:
     """Mean Dice of anatomy and of pathologies by world: what a grid or a pathology costs."""
-    pathological = {*TUMOUR_PARTS, "lesion", "white matter hyperintensities", "non-enhancing core",
-                    "resection cavity"}  # fmt: skip
     table: dict[str, list[list[float]]] = {}
     for record in records:
         row = table.setdefault(record.case.split("/")[0], [[], []])
-        row[record.structure in pathological].append(record.overlap.dice)
+        row[record.structure in _PATHOLOGICAL].append(record.overlap.dice)
     lines = ["| world | anatomy, mean Dice | pathologies, mean Dice |", "| --- | --- | --- |"]
     for world, columns in table.items():
         cells = [f"{np.mean(values):.3f} ({len(values)})" if values else "–" for values in columns]
