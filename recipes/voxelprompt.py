@@ -45,11 +45,10 @@ from sagittal.train.voxelprompt import PAPER, JointTraining
 from sagittal.train.worlds import Banks, training_worlds
 
 SEED = 20261
-JOINT = LoopConfig(steps=400, rate=2e-4, warm_up=30, mean_over=100, save_every=20, score_every=100)
+JOINT = LoopConfig(steps=100, rate=1e-4, warm_up=10, mean_over=40, save_every=20, score_every=50)
 # Conversations without voxels beside each lesson with them, so that rare words are not forgotten.
 WORDS = 8
-PATCH = 64
-HELD = 8
+HELD = 4
 # Batches of conversations that the projection to φ is solved on.
 ALIGNED = 60
 
@@ -87,10 +86,9 @@ def train(given: argparse.Namespace) -> None:
     )
     scribe, sizes = Scribe(tokenizer), model.config
     tasks = VoxelTasksConfig(unanswerable=0.1)
-    lessons = _lessons(
-        given, "training", scribe, JointConfig(tasks, sizes.preparation, None if paper else PATCH)
-    )
-    whole = _lessons(given, "validation", scribe, JointConfig(tasks, sizes.preparation))
+    config = JointConfig(tasks, sizes.preparation)
+    lessons = _lessons(given, "training", scribe, config)
+    whole = _lessons(given, "validation", scribe, config)
     where = runtime("auto", threads=given.threads)
     model = model.to(where.device).train()
     training = JointTraining(model, lessons, [whole(n) for n in range(HELD)], where)

@@ -86,11 +86,11 @@ STAGES = {
     "finest": Stage(
         partial(pyramid_loss, counts=(4, 4, 4, 6)),
         LoopConfig(steps=900, rate=1.5e-3, warm_up=30, score_every=300, save_every=50, last_rate=0.1),
-        900, 64, 6, "prompts",
+        650, 64, 6, "prompts",
     ),
     "whole": Stage(
         partial(pyramid_loss, counts=(3, 3, 4, 6)),
-        LoopConfig(steps=240, rate=6e-4, warm_up=10, mean_over=60, score_every=60, save_every=20),
+        LoopConfig(steps=240, rate=8e-4, warm_up=10, mean_over=60, score_every=80, save_every=10),
         240, None, 6, "finest",
     ),
 }  # fmt: skip

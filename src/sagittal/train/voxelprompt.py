@@ -134,7 +134,8 @@ def fine_tune(
             got=f"{len(cases)} cases",
         )
     scribe = Scribe(tokenizer)
-    settings = JointConfig(VoxelTasksConfig(unanswerable=0.1), model.config.preparation, patch=64)
+    # Nearly whole heads: group normalisation sees small patches otherwise.
+    settings = JointConfig(VoxelTasksConfig(unanswerable=0.1), model.config.preparation, patch=96)
     learnt = _lessons(parts["train"], labels, scribe, settings, seed, augment=True)
     held: list[Script] = []
     if parts["validation"]:
