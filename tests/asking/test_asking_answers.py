@@ -53,6 +53,18 @@ def test_an_answer_has_words_measurements_with_units_and_every_step(case_folder)
     assert Answer.from_json(json.loads(json.dumps(answer.to_json()))) == answer
 
 
+def test_the_question_as_it_was_read_is_part_of_the_answer(case_folder):
+    assert (
+        ask(case_folder, "How large?", model=offer(*VOLUME)).fields["asked"].value == "volume: whole tumour"
+    )
+    assert ask(case_folder, "Which side?", model=offer(*SIDE)).fields == {}
+
+
+def test_masks_are_shown_together_on_the_image_that_people_look_at(case_folder):
+    made = consult(open_case(case_folder, model=offer(*SIDE)), "Which side?")
+    assert {d.name: d.image.kind for d in made.drawn} == {"whole tumour": "flair", "brain": "flair"}
+
+
 def test_stages_are_timed_and_add_up(case_folder):
     answer = ask(case_folder, "How large?", model=offer(*VOLUME))
     stages = {s.input["stage"]: s for s in answer.steps if s.kind == "model"}
@@ -152,8 +164,8 @@ def test_two_visits_are_compared_and_drawn_one_below_the_other(tmp_path):
     grown = 100 * (voxels(5) / voxels(4) - 1)
     assert grown == pytest.approx(next(m.value for m in made.answer.measurements if m.unit == "%"))
     assert [m.name for m in made.answer.masks] == ["whole tumour, visit 000", "whole tumour, visit 001"]
-    # The first image that the program encoded at each visit is the one that is drawn on.
-    assert [(d.image.kind, d.image.session) for d in made.drawn] == [("t1", "000"), ("flair", "001")]
+    # Lesions are looked at on FLAIR, whichever image was encoded first.
+    assert [(d.image.kind, d.image.session) for d in made.drawn] == [("flair", "000"), ("flair", "001")]
     with Pictures.open(tmp_path / "out" / "overlay.png") as picture:
         assert picture.height > 2 * 320 and (tmp_path / "out" / "overlay.png").stat().st_size < 1 << 20
 

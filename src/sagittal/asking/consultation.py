@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,20 +19,23 @@ from sagittal.asking.case import Case, Report
 from sagittal.asking.question import clean_question
 from sagittal.asking.stages import Stages, TimedPlanner
 from sagittal.asking.suggesting import suggest
+from sagittal.builders.voxel.structures import structure_table
 from sagittal.study import Image, Mask
 
 _WRITING, _RUNNING = "write programs", "run programs"
+# Where structures that no sequence is needed for are seen best.
+_LESIONS_SHOW, _ANATOMY_SHOWS = ("flair", "t2", "t1c"), ("t1", "t1c")
 _ENCODED = re.compile(r"\bencode\(([^()]*)\)")
 
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A mask of the answer and the image that it was drawn on.
+    """A mask of the answer and the image to show it on.
 
     Attributes:
         name: the structure, with the visit where there are several; unique within the answer.
         mask: one label, on the image's grid.
-        image: the first image that was encoded for it.
+        image: of those on the mask's grid, the one that shows the first mask's structure best.
         volume_ml: its volume.
     """
 
@@ -110,11 +113,12 @@ def consult(case: Case, question: str, *, report: Report | None = None) -> Consu
 
 
 def _drawn(outcome: Outcome, volumes: Mapping[str, Image], *, several: bool) -> tuple[Drawn, ...]:
-    """The masks that hold anything, each with the image it was drawn on."""
+    """The masks that hold anything, each with an image of its grid."""
     first = [names.split(",")[0].strip() for p in outcome.programs for names in _ENCODED.findall(p)]
     # In the order of the programs; images that were never first in an encoding come last.
     images = [volumes[n] for n in dict.fromkeys([*first, *volumes]) if n in volumes]
     made: list[Drawn] = []
+    shown: dict[int, Image] = {}
     for mask in outcome.masks.values():
         on = [i for i in images if i.session == mask.session and i.geometry.same_grid(mask.geometry)]
         voxels = int(np.count_nonzero(mask.data))
@@ -122,8 +126,19 @@ def _drawn(outcome: Outcome, volumes: Mapping[str, Image], *, several: bool) -> 
             continue
         label = next(iter(mask.labels.values()))
         name = f"{label}, visit {mask.session}" if several else label
-        made.append(Drawn(name, mask, on[0], voxels * mask.geometry.voxel_volume / 1000))
+        # One picture for all masks of a grid, so that they are seen together.
+        image = shown.setdefault(id(on[0]), _clearest(label, on))
+        made.append(Drawn(name, mask, image, voxels * mask.geometry.voxel_volume / 1000))
     return _named_apart(made)
+
+
+def _clearest(structure: str, images: Sequence[Image]) -> Image:
+    """The image that people look at for a structure; the first where none is of such a kind."""
+    known = structure_table().structures.get(structure)
+    kinds: tuple[str, ...] = ()
+    if known is not None:
+        kinds = known.needs or (_LESIONS_SHOW if known.is_pathology else _ANATOMY_SHOWS)
+    return next((image for kind in kinds for image in images if image.kind == kind), images[0])
 
 
 def _named_apart(drawn: list[Drawn]) -> tuple[Drawn, ...]:
