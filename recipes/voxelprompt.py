@@ -109,7 +109,7 @@ def train(given: argparse.Namespace) -> None:
     loop.run(minutes=given.minutes)
 
 
-def joined(given: argparse.Namespace, stage: str = "whole") -> VoxelPrompt:
+def joined(given: argparse.Namespace, stage: str = "weaker") -> VoxelPrompt:
     """One model with the eyes and the words that were learnt apart."""
     tokenizer = Tokenizer.load(given.words / "run" / "tokenizer.json")
     model = VoxelPrompt(VoxelPromptConfig.preset("small", vocabulary=tokenizer.size))

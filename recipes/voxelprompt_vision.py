@@ -4,6 +4,7 @@
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage prompts
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage finest
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage whole
+    python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage weaker
 
 ``HEADS`` holds the label maps ``training_seg_01`` … ``training_seg_10``; the studies are made on the first
 run (a few minutes, 14 GB). ``--watch FOLDER`` looks at real validation scans now and then
@@ -12,7 +13,8 @@ run (a few minutes, 14 GB). ``--watch FOLDER`` looks at real validation scans no
 ``everything`` draws all structures at once: the networks learn to see. ``prompts`` draws what φ asks for,
 many structures a patch; the deep levels learn it first, and ``finest`` asks the finest level for more.
 ``whole`` does so on whole heads: group normalisation makes networks that learnt from patches see whole heads
-less well.
+less well. ``weaker`` goes on with that, and with tumours that enhance less (:func:`patches.weakened`; the
+stages before it met them as they were simulated).
 """
 
 from __future__ import annotations
@@ -91,7 +93,12 @@ STAGES = {
     "whole": Stage(
         partial(pyramid_loss, counts=(3, 3, 4, 6)),
         LoopConfig(steps=240, rate=8e-4, warm_up=10, mean_over=60, score_every=80, save_every=10),
-        240, None, 6, "finest",
+        120, None, 6, "finest",
+    ),
+    "weaker": Stage(
+        partial(pyramid_loss, counts=(3, 3, 4, 6)),
+        LoopConfig(steps=240, rate=8e-4, warm_up=10, mean_over=60, score_every=80, save_every=10),
+        240, None, 6, "whole",
     ),
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ import torch
 from sagittal.builders.voxel.structures import structure_table
 from sagittal.builders.voxel.truth import Truth
 from sagittal.models.voxelprompt.preparation import prepare
-from sagittal.train.patches import Patches
+from sagittal.train.patches import Patches, weakened
 from sagittal.train.vision_set import VisionSet, leaves, pathologies
 
 EVERYWHERE = (slice(None),) * 3
@@ -87,3 +87,23 @@ def test_the_background_of_stripped_scans_stays_nothing(studies: VisionSet) -> N
         patch = draw(number)
         for volume in patch.volumes:
             assert (volume == 0).any() or volume.min() > 0
+
+
+def test_enhancement_is_weakened_where_it_is_and_nowhere_else() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.uniform(0.3, 0.5, (12, 12, 12)).astype(np.float32)
+    values[0] = 0
+    enhancing = np.zeros(values.shape, bool)
+    enhancing[4:8, 4:8, 4:8] = True
+    values[enhancing] = 1.0
+    spared = ~enhancing
+    level = np.median(values[spared & (values > 0)])
+    changed = weakened(values, enhancing, spared, 0.5)
+    top = np.percentile(np.where(enhancing, level + 0.5 * (values - level), values)[values > 0], 99.5)
+    assert (changed[0] == 0).all() and changed.max() == 1
+    # What is spared is only brought to the new range; the rise above it is half of what it was.
+    clear = spared & (values / top < 1)
+    np.testing.assert_allclose(changed[clear], values[clear] / top, rtol=1e-5)
+    np.testing.assert_allclose(changed[enhancing], min(1, (level + 0.5 * (1 - level)) / top), rtol=1e-5)
+    assert weakened(values, ~spared & False, spared, 0.5) is values
+    assert weakened(values, enhancing, spared & False, 0.5) is values

@@ -16,7 +16,10 @@ from sagittal.train.vision_set import PreparedStudy, VisionSet, leaves, patholog
 # Images given, and how often: one or two as a rule, since each costs as much again.
 _GIVEN = {1: 0.5, 2: 0.35, 3: 0.08, 4: 0.07}
 # Chances: a patch of a study with a lesion lies around it; tumours are given as FLAIR and T1c alone.
-_AROUND_LESION, _FLAIR_T1C = 0.6, 0.35
+_AROUND_LESION, _FLAIR_T1C = 0.6, 0.5
+# Enhancing tumour is the brightest thing of a simulated T1c; in real ones it rises a third to a half as far
+# above the brain. How often it is made weaker, and to what share of its rise.
+_WEAKENED, _RISE = 0.75, (0.2, 0.9)
 # What is asked for: lesions that the patch shows, those that it does not; anatomy likewise.
 _ASKED = (0.4, 0.1, 0.42, 0.08)
 # Anatomy that most questions are about, asked for so many times as often as the rest.
@@ -72,7 +75,7 @@ class Patches:
         given = _images(study, rng)
         kinds = tuple(study.kinds[i] for i in given)
         place = _place(study, self.size, rng)
-        volumes = [torch.from_numpy(_look(study.images[i][place], rng))[None] for i in given]
+        volumes = [torch.from_numpy(_look(_image(study, i, place, rng), rng))[None] for i in given]
         start = [s.start for s in place]
         geometry = study.geometry.cropped(start, [s.stop for s in place])
         names = structures_of(study, kinds)
@@ -112,9 +115,43 @@ def _place(study: PreparedStudy, size: int | None, rng: np.random.Generator) -> 
     return tuple(place)
 
 
-def _look(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
+def _image(
+    study: PreparedStudy, number: int, place: tuple[slice, ...], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """An image in [0, 1], now and then with a weaker enhancement."""
+    values = np.asarray(study.images[number][place], np.float32) / np.float32(255)
+    if study.kinds[number] != "t1c" or rng.random() > _WEAKENED:
+        return values
+    return weakened(
+        values,
+        study.target("enhancing tumour", place),
+        np.asarray(study.lesion[place]) == 0,
+        rng.uniform(*_RISE),
+    )
+
+
+def weakened(
+    values: NDArray[np.float32], enhancing: NDArray[np.bool_], spared: NDArray[np.bool_], rise: float
+) -> NDArray[np.float32]:
+    """Enhancing tumour brought nearer to the brain's own signal, and the rest to the new range.
+
+    Args:
+        values: in [0, 1]; 0 is nothing.
+        enhancing: where tumour enhances.
+        spared: where there is no lesion.
+        rise: what is left of its signal above the median of what is spared.
+    """
+    around = values[spared & (values > 0)]
+    if not enhancing.any() or not len(around):
+        return values
+    level = np.median(around)
+    changed = np.where(enhancing, level + rise * (values - level), values)
+    top = np.percentile(changed[changed > 0], 99.5)
+    return np.clip(changed / top, 0, 1).astype(np.float32)
+
+
+def _look(values: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """Another exposure of the same image: contrast, gamma and noise; nothing stays nothing."""
-    values = np.asarray(image, np.float32) / 255
     gain, gamma, sd = rng.uniform(0.85, 1.2), np.exp(rng.normal(0, 0.2)), rng.uniform(0, 0.03)
     noise = rng.standard_normal(values.shape, dtype=np.float32) * np.float32(sd)
     changed = np.clip(np.power(values, np.float32(gamma)) * np.float32(gain) + noise, 0, 1)
