@@ -16,6 +16,7 @@ class Report(StrEnum):
     """Which results."""
 
     voxelprompt_core = "voxelprompt-core"
+    voxelprompt_world = "voxelprompt-world"
     meshnet = "meshnet"
 
 
@@ -49,6 +50,8 @@ def reproduce(
     command = f"sagittal reproduce {report.value} --model {_shown(model)} --data {_shown(str(data))}"
     if report is Report.meshnet:
         title, lines = "MeshNet as a reference on real scans", _meshnet(model, data, work)
+    elif report is Report.voxelprompt_world:
+        title, lines = "VoxelPrompt's core on the frozen simulated world", _world(model, data, work)
     else:
         title, lines = "VoxelPrompt's core", _voxelprompt(model, data, questions, work)
     path = out / f"{report.value.replace('-', '_')}.md"
@@ -72,40 +75,50 @@ def _meshnet(model: str, data: Path, work: Path) -> list[str]:
     ]
 
 
-def _voxelprompt(model: str, data: Path, questions: Path, work: Path) -> list[str]:
-    from sagittal.evaluation.frozen_world import world_table
-    from sagittal.evaluation.report import real_lines, speed_lines, world_lines
+_ASKED = (
+    "Every mask was asked for in words (“Segment the …”), one question a structure, through the whole path "
+    "that a user takes; a study's images are encoded once, as its first question modulates them."
+)
 
-    real = evaluate_model(Method.voxelprompt, model, On.real, data, work / "voxelprompt-real", final=True)
-    world = evaluate_model(Method.voxelprompt, model, On.world, data, work / "voxelprompt-world")
-    programs = evaluate_programs(Method.voxelprompt, model, data / HEADS, work / "voxelprompt-programs")
-    stored = _stored_otherwise(model, data)
-    independent = evaluate_questions(Method.voxelprompt, model, questions, work / "voxelprompt-questions")
+
+def _world(model: str, data: Path, work: Path) -> list[str]:
+    from sagittal.evaluation.frozen_world import world_table
+    from sagittal.evaluation.report import speed_lines, world_lines
+
+    run = evaluate_model(Method.voxelprompt, model, On.world, data, work / "voxelprompt-world")
     frozen = world_table()["frozen"]
     found = frozen["found"]
     return [
-        f"Model `{real.manifest['model']}`, weights' SHA-256 {real.manifest['sha256'][:16]}…. Every mask was "
-        "asked for in words (“Segment the …”), one question a structure, through the whole path that a user "
-        "takes.",
+        f"Model `{run.manifest['model']}`, weights' SHA-256 {run.manifest['sha256'][:16]}…. {_ASKED}",
         "",
-        "# On real scans",
+        f"{found['studies']} simulated studies of heads that no training saw, "
+        f"{found['studies_without_lesion']} of them without a lesion; {found['lesions']} lesions of {found['lesion_ml']['smallest']} to "
+        f"{found['lesion_ml']['largest']} mL, {found['isointense_on_some_image']:.0%} of them isointense "
+        f"on some image. SHA-256 {frozen['sha256']}.",
+        "",
+        *world_lines(run),
+        *speed_lines(run),
+    ]
+
+
+def _voxelprompt(model: str, data: Path, questions: Path, work: Path) -> list[str]:
+    from sagittal.evaluation.report import real_lines, speed_lines
+
+    real = evaluate_model(Method.voxelprompt, model, On.real, data, work / "voxelprompt-real", final=True)
+    programs = evaluate_programs(Method.voxelprompt, model, data / HEADS, work / "voxelprompt-programs")
+    stored = _stored_otherwise(model, data)
+    independent = evaluate_questions(Method.voxelprompt, model, questions, work / "voxelprompt-questions")
+    return [
+        f"Model `{real.manifest['model']}`, weights' SHA-256 {real.manifest['sha256'][:16]}…. {_ASKED}",
+        "",
+        "## On real scans",
         "",
         "Final cases, which steered nothing. Labels by an algorithm are silver.",
         "",
         *real_lines(real),
         *speed_lines(real),
         "",
-        "# On the frozen simulated world",
-        "",
-        f"{found['studies']} studies of heads that no training saw, {found['studies_without_lesion']} "
-        f"of them without a lesion; {found['lesions']} lesions of {found['lesion_ml']['smallest']} to "
-        f"{found['lesion_ml']['largest']} mL, {found['isointense_on_some_image']:.0%} of them isointense "
-        f"on some image. SHA-256 {frozen['sha256']}. A simulated and a real figure are never one number.",
-        "",
-        *world_lines(world),
-        *speed_lines(world),
-        "",
-        "# However a scan is stored",
+        "## However a scan is stored",
         "",
         f"Whole tumour and left cerebral white matter of {stored[0]}, asked for again with the array's axes "
         "flipped and swapped, and with the images in another order; compared with the masks of the scan as "
@@ -113,15 +126,15 @@ def _voxelprompt(model: str, data: Path, questions: Path, work: Path) -> list[st
         "",
         *stored[1:],
         "",
-        "# Programs",
+        "## Programs",
         "",
-        "Programs that the model writes about the same world, hearing the true feedback, against the true "
-        "ones, letter by letter. Wordings that training never saw: clean; withheld, with phrases that the "
-        "grammar keeps for tests.",
+        "Programs that the model writes about the frozen simulated world, without voxels, hearing the true "
+        "feedback, against the true ones, letter by letter. Wordings that training never saw: clean; "
+        "withheld, with phrases that the grammar keeps for tests.",
         "",
         *programs,
         "",
-        "# Independent questions",
+        "## Independent questions",
         "",
         "Written before training by one who did not know the grammar. Judged by what the programs compute: "
         "right where that is what was asked for, or where an unanswerable question is declined; wrong where "
