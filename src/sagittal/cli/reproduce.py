@@ -92,9 +92,10 @@ def _world(model: str, data: Path, work: Path) -> list[str]:
         f"Model `{run.manifest['model']}`, weights' SHA-256 {run.manifest['sha256'][:16]}…. {_ASKED}",
         "",
         f"{found['studies']} simulated studies of heads that no training saw, "
-        f"{found['studies_without_lesion']} of them without a lesion; {found['lesions']} lesions of {found['lesion_ml']['smallest']} to "
-        f"{found['lesion_ml']['largest']} mL, {found['isointense_on_some_image']:.0%} of them isointense "
-        f"on some image. SHA-256 {frozen['sha256']}.",
+        f"{found['studies_without_lesion']} of them without a lesion; {found['lesions']} lesions of "
+        f"{found['lesion_ml']['smallest']} to {found['lesion_ml']['largest']} mL, "
+        f"{found['isointense_on_some_image']:.0%} of them isointense on some image. "
+        f"SHA-256 {frozen['sha256']}.",
         "",
         *world_lines(run),
         *speed_lines(run),
