@@ -2,11 +2,14 @@
 
     python recipes/voxelprompt_language.py pool --heads HEADS --data runs/language/pool
     python recipes/voxelprompt_language.py train --data runs/language/pool --out runs/language/run
+    python recipes/voxelprompt_language.py more --data runs/language/pool --out runs/language/run
     python recipes/voxelprompt_language.py score --data runs/language/pool --out runs/language/run
 
 ``pool`` simulates patients (about five minutes on one core): ``HEADS`` holds the label maps
 ``training_seg_01`` … ``training_seg_10``, of which the first seven are used. ``train`` makes the tokenizer
-and trains; it goes on where it was cut off. ``score`` lets the best weights so far write programs.
+and trains; it goes on where it was cut off. ``more``, in ``OUT/more``, begins with what that learnt, and half
+of its conversations end after the line that says what was asked. ``score`` lets the last weights write
+programs (``--out runs/language/run/more`` for those of ``more``).
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from sagittal.train.language_pool import Item, PoolConfig, make_pool, read_pool
 from sagittal.train.language_stream import BLOCK, Kind, LanguageStream
 from sagittal.train.language_tokenizer import train_tokenizer
 from sagittal.train.language_writing import written
-from sagittal.train.loop import Loop, LoopConfig
+from sagittal.train.loop import Loop, LoopConfig, use_mean
 
 SEED = 20261
 LOOP = LoopConfig(
@@ -41,7 +44,11 @@ LOOP = LoopConfig(
     save_every=50,
     score_every=250,
 )
+MORE = dataclasses.replace(LOOP, rate=8e-4, hidden_rate=1.6e-3)
 TRAINING = LanguageTrainingConfig()
+# As many tokens a step as before, since first lines are short.
+MORE_TRAINING = LanguageTrainingConfig(batch=9)
+FIRST_LINES = 0.5
 
 
 def main() -> None:
@@ -49,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("step", choices=("pool", "train", "score"))
+    parser.add_argument("step", choices=("pool", "train", "more", "score"))
     parser.add_argument("--data", type=Path, default=Path("runs/language/pool"))
     parser.add_argument("--out", type=Path, default=Path("runs/language/run"))
     parser.add_argument("--heads", type=Path, help="for pool")
@@ -68,20 +75,22 @@ def main() -> None:
         return
     items = read_pool(given.data)
     training = _training(given, items)
-    if given.step == "train":
-        config = dataclasses.replace(LOOP, steps=given.steps)
+    if given.step in ("train", "more"):
+        more = given.step == "more"
+        if more:
+            use_mean(torch.load(given.out / "last.pt", weights_only=True), training.module)
         loop = Loop(
             training.module,
-            config,
+            dataclasses.replace(MORE if more else LOOP, steps=given.steps),
             training.loss,
-            given.out,
+            given.out / "more" if more else given.out,
             scores=training.scores,
             say=lambda line: print(line, flush=True),
             hidden=training.hidden,
         )
         loop.run(minutes=given.minutes)
         return
-    training.module.load_state_dict(torch.load(given.out / "best.pt", weights_only=True)["module"])
+    use_mean(torch.load(given.out / "last.pt", weights_only=True), training.module)
     training.model.eval()
     _score(training, given.count)
 
@@ -101,14 +110,18 @@ def _score(training: LanguageTraining, count: int) -> None:
 
 def _training(given: argparse.Namespace, items: tuple[Item, ...]) -> LanguageTraining:
     """Tokenizer (made once), model and data; the same seed gives the same."""
-    path = given.out / "tokenizer.json"
+    path = given.data.parent / "run" / "tokenizer.json"
     if not path.exists():
         write_text(path, train_tokenizer(items, given.seed).to_json())
     tokenizer = Tokenizer.load(path)
     torch.manual_seed(given.seed)
     torch.set_flush_denormal(True)
     model = VoxelPrompt(VoxelPromptConfig.preset("small", vocabulary=tokenizer.size)).train()
-    return LanguageTraining(model, LanguageStream(items, Scribe(tokenizer), given.seed), TRAINING)
+    more = given.step == "more"
+    stream = LanguageStream(
+        items, Scribe(tokenizer), given.seed + more, first_lines=FIRST_LINES if more else 0.0
+    )
+    return LanguageTraining(model, stream, MORE_TRAINING if more else TRAINING)
 
 
 if __name__ == "__main__":

@@ -121,6 +121,22 @@ def test_a_batch_is_a_function_of_its_number(items, tokenizer, stream):
     assert texts(LanguageStream(items, Scribe(tokenizer), 8).batch(0, 4)) != first
 
 
+def test_first_lines_are_the_beginning_of_a_conversation(items, tokenizer):
+    stream = LanguageStream(items, Scribe(tokenizer), 7, first_lines=0.5)
+    scripts = [script for number in range(30) for script in stream.batch(number, 4)]
+    cut = [s for s in scripts if "\n" not in s.conversation.steps[0].program]
+    assert 0.35 < len(cut) / len(scripts) < 0.65
+    lines = {item.programs[0].split("\n")[0] for item in items if not item.for_tests}
+    for script in cut:
+        [step], [chunk], [_] = script.conversation.steps, script.chunks, script.conversation.scans
+        assert step.program in lines
+        learnt = [t for t in chunk.targets if t != NO_TARGET]
+        # To the last letter, and not that the program would end there.
+        assert tokenizer.decode(learnt) == step.program and chunk.targets[-1] == chunk.ids[-1]
+    whole = LanguageStream(items, Scribe(tokenizer), 7, first_lines=0.5).validation("typed", 20)
+    assert all("\n" in d.script.conversation.steps[0].program for d in whole)
+
+
 def test_texts_do_not_repeat_and_programs_stay_those_of_the_pool(items, stream):
     scripts = [script for number in range(40) for script in stream.batch(number, 5)]
     longer = [text for text in texts(scripts) if len(text) > 25]
