@@ -110,7 +110,8 @@ def _score(training: LanguageTraining, count: int) -> None:
 
 def _training(given: argparse.Namespace, items: tuple[Item, ...]) -> LanguageTraining:
     """Tokenizer (made once), model and data; the same seed gives the same."""
-    path = given.data.parent / "run" / "tokenizer.json"
+    found = [f for f in (given.out, given.out.parent) if (f / "tokenizer.json").exists()]
+    path = (found or [given.out])[0] / "tokenizer.json"
     if not path.exists():
         write_text(path, train_tokenizer(items, given.seed).to_json())
     tokenizer = Tokenizer.load(path)
