@@ -1,6 +1,7 @@
 """VoxelPrompt, whole: eyes and words put together, taught together (Eq. 2), and made ready to ship.
 
-    python recipes/voxelprompt.py join --vision runs/vision --words runs/language --out runs/voxelprompt
+    python recipes/voxelprompt.py join --vision runs/vision --words runs/language --out runs/voxelprompt \\
+        --minutes 0
     python recipes/voxelprompt.py ship --out runs/voxelprompt --folder runs/voxelprompt/voxelprompt-small
     sagittal evaluate voxelprompt --model runs/voxelprompt/voxelprompt-small --on real --final \\
         --data DATA --out runs/reproduce/voxelprompt-real
@@ -9,7 +10,8 @@
 
 ``join`` begins with what ``voxelprompt_vision.py`` and ``voxelprompt_language.py`` learnt apart and goes on
 with Eq. 2 alone: masks teach the language model its φ, and no fixed code is used any more. It goes on where
-it was cut off. ``paper`` trains the published configuration from nothing, as §4.3 says, on the same studies:
+it was cut off. What ships so far was put together only (``--minutes 0``): the joint steps wait for better
+eyes. ``paper`` trains the published configuration from nothing, as §4.3 says, on the same studies:
 
     python recipes/voxelprompt.py paper --vision runs/vision --words runs/language --out runs/paper
 """
@@ -147,8 +149,7 @@ def ship(given: argparse.Namespace) -> None:
     """Write the checkpoint with its card."""
     tokenizer = Tokenizer.load(given.words / "run" / "tokenizer.json")
     model = VoxelPrompt(VoxelPromptConfig.preset("small", vocabulary=tokenizer.size))
-    best = given.out / "best.pt"
-    model.load_state_dict(torch.load(best, weights_only=True)["module"])
+    use_mean(torch.load(given.out / "last.pt", weights_only=True), model)
     scores = real_scores(given.real) if given.real else ()
     print(save_voxelprompt(given.folder, model.eval(), tokenizer, card(scores)))
 
@@ -182,11 +183,12 @@ def card(scores: tuple[Score, ...]) -> Card:
             "Apache-2.0)",
             "questions from this project's grammar",
         ),
-        recipe=f"recipes/voxelprompt_vision.py, voxelprompt_language.py and voxelprompt.py, seed {SEED}",
+        recipe="recipes/voxelprompt_vision.py, voxelprompt_language.py, voxelprompt.py (join --minutes 0), "
+        f"seed {SEED}; run in parts while the recipes were written, not yet once as they stand",
         scores=scores,
         limits=(
             "medical research software, not a medical device: never for diagnosis or treatment",
-            "trained on simulated scans alone; what it draws must be looked at",
+            "trained on simulated scans alone; what it draws must be looked at: parts of tumours above all",
             "adults' heads; works at 2 mm, so that small structures and lesions are coarse",
             "English; questions outside its tasks are declined",
         ),

@@ -98,7 +98,7 @@ STAGES = {
     "weaker": Stage(
         partial(pyramid_loss, counts=(3, 3, 4, 6)),
         LoopConfig(steps=240, rate=8e-4, warm_up=10, mean_over=60, score_every=80, save_every=10),
-        240, None, 6, "whole",
+        180, None, 6, "whole",
     ),
 }  # fmt: skip
 
