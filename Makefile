@@ -29,7 +29,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt Makefile
 	@touch $@
 
 # Shows the command, then runs it, so that a reader can go on from there by hand.
-SAGITTAL = @echo; echo "$$ sagittal $(1)"; $(BIN)/sagittal $(1)
+SAGITTAL = @echo; echo '$$ sagittal $(1)'; $(BIN)/sagittal $(1)
 
 demo: setup ## simulate two patients, ask about one, describe it, build and check a question-answer set
 	@rm -rf $(DEMO)

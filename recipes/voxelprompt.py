@@ -157,7 +157,7 @@ def ship(given: argparse.Namespace) -> None:
 def real_scores(run: Path) -> tuple[Score, ...]:
     """Dice of every final real case, from the folder of an evaluation: tumours, and the mean over anatomy."""
     found = []
-    for path in sorted((run / "cases").glob("*.json")):
+    for path in sorted((run / "cases").glob("*.json"), key=lambda path: path.name.lower()):
         case = json.loads(path.read_text())
         dice = {r["structure"]: r["overlap"]["dice"] for r in case["records"]}
         same: dict[str, Any] = {"data": f"real: {case['source']}", "metric": "Dice", "case": case["case"]}
