@@ -5,6 +5,7 @@
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage finest
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage whole
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage weaker
+    python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage heads
 
 ``HEADS`` holds the label maps ``training_seg_01`` … ``training_seg_10``; the studies are made on the first
 run (a few minutes, 14 GB). ``--watch FOLDER`` looks at real validation scans now and then
@@ -14,7 +15,8 @@ run (a few minutes, 14 GB). ``--watch FOLDER`` looks at real validation scans no
 many structures a patch; the deep levels learn it first, and ``finest`` asks the finest level for more.
 ``whole`` does so on whole heads: group normalisation makes networks that learnt from patches see whole heads
 less well. ``weaker`` goes on with that, and with tumours that enhance less (:func:`patches.weakened`; the
-stages before it met them as they were simulated).
+stages before it met them as they were simulated). ``heads`` is the same for longer, with tumours and their
+parts asked for more often; what ships so far ended before it.
 """
 
 from __future__ import annotations
@@ -99,6 +101,11 @@ STAGES = {
         partial(pyramid_loss, counts=(3, 3, 4, 6)),
         LoopConfig(steps=240, rate=8e-4, warm_up=10, mean_over=60, score_every=80, save_every=10),
         180, None, 6, "whole",
+    ),
+    "heads": Stage(
+        partial(pyramid_loss, counts=(3, 3, 4, 6)),
+        LoopConfig(steps=2000, rate=1e-3, warm_up=20, mean_over=150, score_every=200, save_every=10),
+        2000, None, 6, "weaker",
     ),
 }  # fmt: skip
 

@@ -22,10 +22,11 @@ _AROUND_LESION, _FLAIR_T1C = 0.6, 0.5
 _WEAKENED, _RISE = 0.75, (0.2, 0.9)
 # What is asked for: lesions that the patch shows, those that it does not; anatomy likewise.
 _ASKED = (0.4, 0.1, 0.42, 0.08)
-# Anatomy that most questions are about, asked for so many times as often as the rest.
+# What most questions are about, asked for so many times as often as the rest.
 _OFTEN, _MAIN = 4, frozenset((
     "cerebral white matter", "cerebral cortex", "lateral ventricle", "ventricular system", "thalamus",
     "caudate", "putamen", "hippocampus", "cerebellum", "brainstem", "brain",
+    "whole tumour", "tumour core", "enhancing tumour",
 ))  # fmt: skip
 
 
@@ -170,10 +171,10 @@ def _asked(
     lesions: list[str] = []
     none: list[str] = []
     for name in names:
+        times = _OFTEN if name in _MAIN else 1
         if table[name].is_pathology:
-            (lesions if study.target(name, place).any() else none).append(name)
+            (lesions if study.target(name, place).any() else none).extend([name] * times)
         else:
-            times = _OFTEN if name in _MAIN else 1
             (shown if np.isin(table[name].values, values).any() else hidden).extend([name] * times)
     chosen: list[str] = []
     while len(chosen) < min(count, len(names)):
