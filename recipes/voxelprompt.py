@@ -41,7 +41,7 @@ from sagittal.train.joint import JointConfig, Lessons
 from sagittal.train.language import LanguageTraining, LanguageTrainingConfig
 from sagittal.train.language_pool import read_pool
 from sagittal.train.language_stream import LanguageStream
-from sagittal.train.loop import Loop, LoopConfig, use_mean
+from sagittal.train.loop import BatchLoss, Loop, LoopConfig, use_mean
 from sagittal.train.vision_losses import NAMES, Eyes
 from sagittal.train.voxelprompt import PAPER, JointTraining
 from sagittal.train.worlds import Banks, training_worlds
@@ -94,21 +94,25 @@ def train(given: argparse.Namespace) -> None:
     where = runtime("auto", threads=given.threads)
     model = model.to(where.device).train()
     training = JointTraining(model, lessons, [whole(n) for n in range(HELD)], where)
-    stream = LanguageStream(read_pool(given.words / "pool"), scribe, SEED + 1)
-    words = LanguageTraining(model, stream, LanguageTrainingConfig(batch=WORDS, code_weight=0.0))
-
-    def loss(number: int) -> Mapping[str, Tensor]:
-        terms = dict(training.loss(number))
-        if not paper:
-            spoken = words.loss(number)
-            terms |= {"loss": terms["loss"] + spoken["loss"], "words": spoken["text"]}
-        return terms
-
+    loss = training.loss if paper else _with_words(given, training, scribe)
     loop = Loop(
         model, PAPER if paper else JOINT, loss, given.out, scores=training.scores,
         say=lambda line: print(line, flush=True),
     )  # fmt: skip
     loop.run(minutes=given.minutes)
+
+
+def _with_words(given: argparse.Namespace, training: JointTraining, scribe: Scribe) -> BatchLoss:
+    """Eq. 2 of a lesson, and the text loss of conversations without voxels beside it."""
+    stream = LanguageStream(read_pool(given.words / "pool"), scribe, SEED + 1)
+    config = LanguageTrainingConfig(batch=WORDS, code_weight=0.0)
+    words = LanguageTraining(training.model, stream, config)
+
+    def loss(number: int) -> Mapping[str, Tensor]:
+        terms, spoken = training.loss(number), words.loss(number)
+        return {**terms, "loss": terms["loss"] + spoken["loss"], "words": spoken["text"]}
+
+    return loss
 
 
 def joined(given: argparse.Namespace, stage: str = "weaker") -> VoxelPrompt:

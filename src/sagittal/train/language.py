@@ -47,8 +47,9 @@ class LanguageTraining:
         self.model, self.stream, self.config = model, stream, config
         #: What learns.
         self.module = nn.ModuleDict({"language": model.language, "to_phi": model.to_phi})
-        # For batches of short texts on a processor, plain products beat the blockwise kernel.
-        model.language.set_attn_implementation("eager")
+        if model.device.type == "cpu":
+            # For batches of short texts plain products beat the blockwise kernel there.
+            model.language.set_attn_implementation("eager")
 
     @property
     def hidden(self) -> list[nn.Parameter]:

@@ -143,7 +143,8 @@ def _some(items: Sequence[Item], rng: np.random.Generator) -> Item:
 def first_line(item: Item) -> Item:
     """An item whose one program is the line that says what was asked: one image is as good as all."""
     line = item.programs[0].split("\n", 1)[0]
-    return replace(item, images=(replace(item.images[0], visit=0),), programs=(line,), feedback=())
+    kind = item.images[0].kind
+    return replace(item, images=(Given(kind, kind, 0),), programs=(line,), feedback=())
 
 
 def _without_end(script: Script) -> Script:

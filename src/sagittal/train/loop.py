@@ -113,8 +113,8 @@ class Loop:
         out: folder for ``last.pt``, ``best.pt`` and the curve.
         scores: asked now and then, with the running mean of the weights in place.
         say: called with each line of the curve.
-        hidden: matrices between a network's layers, which Muon trains (their updates are made orthogonal:
-            fewer than half of AdamW's steps where we compared); everything else is AdamW's.
+        hidden: matrices between a network's layers, which Muon trains: their updates are made orthogonal.
+            Everything else is AdamW's.
 
     Raises:
         ConfigError: nothing wants a gradient, or the batches of a step do not divide among the processes.

@@ -134,7 +134,7 @@ def fine_tune(
             got=f"{len(cases)} cases",
         )
     scribe = Scribe(tokenizer)
-    # Nearly whole heads: group normalisation sees small patches otherwise.
+    # Nearly whole heads: what group normalisation learns from small patches misleads.
     settings = JointConfig(VoxelTasksConfig(unanswerable=0.1), model.config.preparation, patch=96)
     learnt = _lessons(parts["train"], labels, scribe, settings, seed, augment=True)
     held: list[Script] = []

@@ -17,7 +17,6 @@ from sagittal.language.voxel_wordings import Phrase
 
 _WORDS = {
     "segment": "mask",
-    "presence": "presence",
     "snr": "signal-to-noise ratio",
     "sd": "standard deviation",
     "count": "number of pieces",
@@ -57,8 +56,9 @@ def asked(question: Question, reason: str, table: StructureTable) -> str:
         return _BEYOND[reason]
     task = question.root.split()[1]
     text = _WORDS.get(task, task)
-    if question.things:
-        text += f": {', '.join(question.things)}"
+    # The parts of a tumour are all meant, and none is named.
+    if task != "parts":
+        text += f": {', '.join(question.structures)}"
     where = _where(question.slots.get("scan"), table) or _sequence(question.slots.get("seq"), table)
     return f"{text}; {where}" if where else text
 
@@ -74,7 +74,7 @@ def _where(phrases: Sequence[Phrase] | None, table: StructureTable) -> str:
     for name, words in _VISITS.items():
         if phrases == table.scans[name]:
             return words
-    return next(q.name for kind, q in table.sequences.items() if phrases == table.scans_of(kind))
+    return next(q.name for q in table.sequences.values() if phrases == table.scans_of(q.kind))
 
 
 def _sequence(phrases: Sequence[Phrase] | None, table: StructureTable) -> str:

@@ -28,14 +28,12 @@ class Question:
         slots: slot → phrases that may fill it.
         programs: that answer it.
         structures: names that it is about.
-        things: what it names, in its order, as the agent is to understand it.
     """
 
     root: str
     slots: dict[str, Sequence[Phrase]]
     programs: tuple[str, ...]
     structures: tuple[str, ...]
-    things: tuple[str, ...] = ()
 
 
 class Situation:

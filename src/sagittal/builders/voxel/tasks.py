@@ -80,8 +80,7 @@ def _question(
     if words is not None:
         slots["scan"] = words
     root = f"{'ask' if words is None else 'ask_on'} {name}"
-    names = tuple(t.name for t in things.values())
-    return Question(root, slots, made, names, names)
+    return Question(root, slots, made, tuple(t.name for t in things.values()))
 
 
 def _intensity(name: str) -> Task:
@@ -110,8 +109,7 @@ def _intensity(name: str) -> Task:
         slots: dict[str, Sequence[Phrase]] = {"a": structure.phrases}
         if not unnamed and known:
             slots["seq"] = known.phrases
-        about = (structure.name,)
-        return Question(f"ask {name} {'any' if unnamed else 'seq'}", slots, made, about, about)
+        return Question(f"ask {name} {'any' if unnamed else 'seq'}", slots, made, (structure.name,))
 
     return Task(name, 0.7, applies, ask)
 

@@ -86,28 +86,29 @@ def _missing_sequence(s: Situation) -> Question | None:
     if unseen and s.chance(0.4):
         structure = s.choose(unseen)
         names = " or ".join(s.table.sequences[k].name for k in structure.needs)
-        root, about = f"ask {s.choose(_OF_ONE)}", (structure.name,)
-        return Question(root, {"a": structure.phrases}, _abstain("missing_sequence", names), about, about)
+        root = f"ask {s.choose(_OF_ONE)}"
+        return Question(
+            root, {"a": structure.phrases}, _abstain("missing_sequence", names), (structure.name,)
+        )
     visible = s.structure(s.last)
     if visible is None:
         return None
     kind = s.choose(s.absent_kinds)
     programs = _abstain("missing_sequence", s.table.sequences[kind].name)
     slots: dict[str, Sequence[Phrase]] = {"a": visible.phrases}
-    about = (visible.name,)
     if s.chance(0.5):
         slots["seq"] = s.table.sequences[kind].phrases
-        return Question(f"ask {s.choose(_INTENSITIES)} seq", slots, programs, about, about)
+        return Question(f"ask {s.choose(_INTENSITIES)} seq", slots, programs, (visible.name,))
     slots["scan"] = s.table.scans_of(kind)
-    return Question(f"ask_on {s.choose(_OF_ONE)}", slots, programs, about, about)
+    return Question(f"ask_on {s.choose(_OF_ONE)}", slots, programs, (visible.name,))
 
 
 def _which_sequence(s: Situation) -> Question | None:
     structure = s.structure(s.last)
     if structure is None:
         return None
-    root, about = f"ask {s.choose(_INTENSITIES)} any", (structure.name,)
-    return Question(root, {"a": structure.phrases}, _abstain("which_sequence"), about, about)
+    root = f"ask {s.choose(_INTENSITIES)} any"
+    return Question(root, {"a": structure.phrases}, _abstain("which_sequence"), (structure.name,))
 
 
 def _missing_session(s: Situation) -> Question | None:
@@ -117,9 +118,9 @@ def _missing_session(s: Situation) -> Question | None:
     slots: dict[str, Sequence[Phrase]] = {"a": structure.phrases}
     programs, about = _abstain("missing_session"), (structure.name,)
     if s.chance(0.6):
-        return Question(s.choose(("ask change", "ask change_diameter")), slots, programs, about, about)
+        return Question(s.choose(("ask change", "ask change_diameter")), slots, programs, about)
     slots["scan"] = s.table.scans["first"]
-    return Question(f"ask_on {s.choose(_OF_ONE)}", slots, programs, about, about)
+    return Question(f"ask_on {s.choose(_OF_ONE)}", slots, programs, about)
 
 
 def _about(reason: str, *, any_structure: bool = False) -> Callable[[Situation], Question]:
