@@ -23,6 +23,7 @@ import torch
 from sagittal.files import write_text
 from sagittal.language.tokenizer import Tokenizer
 from sagittal.models.voxelprompt import Scribe, VoxelPrompt, VoxelPromptConfig
+from sagittal.runtime import keep_memory
 from sagittal.score.programs import by_kind, program_scores
 from sagittal.simulate import HeadSet
 from sagittal.train.language import LanguageTraining, LanguageTrainingConfig
@@ -117,6 +118,7 @@ def _training(given: argparse.Namespace, items: tuple[Item, ...]) -> LanguageTra
     tokenizer = Tokenizer.load(path)
     torch.manual_seed(given.seed)
     torch.set_flush_denormal(True)
+    keep_memory()
     model = VoxelPrompt(VoxelPromptConfig.preset("small", vocabulary=tokenizer.size)).train()
     more = given.step == "more"
     stream = LanguageStream(

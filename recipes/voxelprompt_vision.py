@@ -34,6 +34,7 @@ from torch import Tensor
 from sagittal.models.voxelprompt.config import VoxelPromptConfig
 from sagittal.models.voxelprompt.eyes import CodebookEyes
 from sagittal.models.voxelprompt.eyes_storage import save_eyes
+from sagittal.runtime import keep_memory
 from sagittal.score.reals import real_cases
 from sagittal.simulate import HeadSet
 from sagittal.train.loop import Loop, LoopConfig, use_mean
@@ -104,8 +105,8 @@ STAGES = {
     ),
     "heads": Stage(
         partial(pyramid_loss, counts=(3, 3, 4, 6)),
-        LoopConfig(steps=2000, rate=1e-3, warm_up=20, mean_over=150, score_every=200, save_every=10),
-        2000, None, 6, "weaker",
+        LoopConfig(steps=1200, rate=1e-3, warm_up=20, mean_over=100, score_every=150, save_every=10),
+        1200, None, 6, "weaker",
     ),
 }  # fmt: skip
 
@@ -124,6 +125,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.manual_seed(SEED)
     torch.set_flush_denormal(True)
+    keep_memory()
     sizes = VoxelPromptConfig.preset("small")
     eyes = Eyes(sizes.vision, sizes.language.width)
     if given.export:

@@ -78,6 +78,24 @@ def test_the_order_of_streams_does_not_matter(arms, order):
         torch.testing.assert_close(turned[place], straight[stream], rtol=1e-4, atol=1e-4)
 
 
+def test_streams_of_one_grid_agree_in_any_order(arms):
+    geometries = [ISOTROPIC, ISOTROPIC, SAGITTAL, ISOTROPIC]
+    volumes, phi = study(geometries), phi_for(1, 2, 4, seed=3)
+    each, _ = segment(arms, geometries, volumes, phi=phi)
+    encoder, generator = arms
+
+    @torch.no_grad()
+    def agreed(order):
+        grids = StreamGrids.of([geometries[s] for s in order], CONFIG.levels)
+        encoding = encoder([volumes[s] for s in order], grids, phi_for(1, 4)[:, order])
+        return generator.agreed(generator.prepare(encoding), phi[:, :, order])
+
+    expected = (each[0] + each[1] + each[3]) / 3
+    for order in ([0, 1, 2, 3], [3, 0, 1, 2], [1, 2, 3, 0]):
+        assert torch.allclose(agreed(order), expected, atol=1e-5)
+    assert torch.allclose(agreed([2, 0, 1, 3]), each[2], atol=1e-5)
+
+
 def test_streams_do_interact(arms):
     geometries = [ISOTROPIC, ISOTROPIC]
     volumes = study(geometries)

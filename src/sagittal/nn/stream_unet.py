@@ -223,6 +223,19 @@ class VolumeGenerator(nn.Module):
             finest = x
         return self._logits(finest, prepared.grids, wanted, phi.shape[:2])
 
+    def agreed(self, prepared: Prepared, phi: Tensor) -> Tensor:
+        """The mean of the logits of all streams on the first stream's grid: their order does not matter.
+
+        Args:
+            prepared, phi: as for :meth:`forward`.
+
+        Returns:
+            (studies, prompts, X, Y, Z).
+        """
+        together = next(group for group in prepared.grids.groups if 0 in group)
+        logits = self(prepared, phi, together)
+        return torch.stack([x.float() for x in logits]).mean(dim=0)
+
     def ascend(
         self, prepared: Prepared, phi: Tensor, wanted: Sequence[int], counts: Sequence[int] | None = None
     ) -> Iterator[LevelFeatures]:

@@ -74,7 +74,7 @@ class CodebookEyes:
                 names = structures[first : first + self.together]
                 # Every volume of a study is asked for the same structure.
                 phi = codes[first : first + self.together, None].expand(-1, len(images), -1)[None]
-                logits = self.generator(ready, phi, streams=[0])[0][0]
+                logits = self.generator.agreed(ready, phi)[0]
                 for name, one in zip(names, logits, strict=True):
                     masks[name] = prepared[0].frame.restore(one, name, name=name, session=images[0].session)
         return masks

@@ -103,7 +103,7 @@ class VoxelPrompt(nn.Module):
         return encoding
 
     def segment(self, prepared: Prepared, states: Tensor) -> Tensor:
-        """Draw masks on the grid of the first volume.
+        """Draw masks on the grid of the first volume: what the streams on it agree on.
 
         Args:
             prepared: from ``generator.prepare``.
@@ -112,8 +112,7 @@ class VoxelPrompt(nn.Module):
         Returns:
             (studies, prompts, X, Y, Z) logits.
         """
-        logits: Tensor = self.generator(prepared, self.to_phi(states), streams=[0])[0]
-        return logits
+        return self.generator.agreed(prepared, self.to_phi(states))
 
     @property
     def levels(self) -> int:
