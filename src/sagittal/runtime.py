@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sagittal.errors import ConfigError, MissingExtraError
 
@@ -51,23 +51,31 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def keep_memory() -> bool:
+def keep_memory() -> None:
     """Let this process keep the memory that it frees, for training: it soon asks for as much again.
 
     GNU's allocator gives large arrays back at once, and the system clears every page when it is asked for
-    again: that took a third of a step of the vision networks on whole heads. Elsewhere nothing is done.
-
-    Returns:
-        Whether the allocator could be told.
+    again: that took a third of a step of the vision networks on whole heads. What is kept falls into pieces
+    and grows; :func:`trim_memory` now and then bounds it. With another allocator nothing is done.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
-    # M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD of malloc.h: no mappings of their own, never trim, grow
-    # by 256 MB at a time.
-    return all(mallopt(option, value) for option, value in ((-4, 0), (-1, -1), (-2, 1 << 28)))
+    mallopt = _allocator("mallopt")
+    if mallopt is not None:
+        # M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD of malloc.h: no mappings of their own, never trim, grow
+        # by 256 MB at a time.
+        for option, value in ((-4, 0), (-1, -1), (-2, 1 << 28)):
+            mallopt(option, value)
+
+
+def trim_memory() -> None:
+    """Give back what :func:`keep_memory` kept and nothing uses."""
+    malloc_trim = _allocator("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(ctypes.c_size_t(0))
+
+
+def _allocator(function: str) -> Any:
+    """A function of GNU's allocator; ``None`` where there is another."""
+    return getattr(ctypes.CDLL(None), function, None) if sys.platform.startswith("linux") else None
 
 
 def runtime(device: str = "auto", *, threads: int | None = None) -> Runtime:

@@ -57,14 +57,22 @@ def test_every_unit_and_type_is_what_comes_back():
         "text": '"brain"',
         "anything": "v",
     }
-    skipped = {"say", "abstain", "stop", "read", "contrast", "side", "share"}
+    skipped = {"say", "abstain", "stop", "read", "contrast"}
+    special = {
+        "side": "m, b",
+        "share": "m, b",
+        "ranked": "m, 1",
+        "bright_pieces": "flair, m, b",
+        "dark_pieces": "flair, m, b",
+    }
     for name, function in STANDARD.items():
         if name not in skipped:
-            program.append(f"out_{name} = {name}({', '.join(words[p.type] for p in function.parameters)})")
-    program += ["out_side = side(m, b)", "out_share = share(m, b)"]
-    program += [f"read(out_{name})" for name in STANDARD if name not in skipped]
-    outcome, script = ask("\n".join(program), host=host)
-    assert script.heard[0].error is None, script.heard[0].text
+            given = special.get(name, ", ".join(words[p.type] for p in function.parameters))
+            program.append(f"out_{name} = {name}({given})")
+    # Apart: a program has a budget of calls.
+    reading = [f"read(out_{name})" for name in STANDARD if name not in skipped]
+    outcome, script = ask("\n".join(program), "\n".join(reading), host=host)
+    assert all(heard.error is None for heard in script.heard), script.heard
     by_step = {m.step: m for m in outcome.measurements}
     for index, step in enumerate(outcome.steps):
         target, _, call = step.name.partition(" = ")

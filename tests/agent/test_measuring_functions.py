@@ -11,6 +11,7 @@ from sagittal.agent.library import Library
 from sagittal.agent.loop import converse
 from sagittal.agent.measuring import MEASURES
 from sagittal.agent.speaking import VISION
+from sagittal.agent.targeting import TARGETS
 from sagittal.agent.toolbox import Features
 from sagittal.geometry import Geometry
 from sagittal.study import Image, Mask
@@ -68,7 +69,7 @@ def test_contrast_tells_bright_from_dark():
             'f = encode(scan)\nm = segment(f, "whole tumour")\nb = segment(f, "brain")\n'
             "x = contrast(scan, m, b)\ny = mean(scan, m)\nz = snr(scan, m)"
         )
-        outcome = converse(script, Host(Library(VISION, MEASURES), ToyToolbox()), {"scan": image})
+        outcome = converse(script, Host(Library(VISION, MEASURES, TARGETS), ToyToolbox()), {"scan": image})
         contrast, mean, snr = outcome.measurements
         assert contrast.value == word
         assert (mean.unit, snr.unit) == ("HU", "")
@@ -123,7 +124,7 @@ def test_the_visit_stands_in_the_method():
             return Mask(toy_mask(structure).data, GEOMETRY, {1: structure}, session="visit two")
 
     script = Script('x = volume(segment(encode(flair), "brain"))')
-    outcome = converse(script, Host(Library(VISION, MEASURES), Visits()), {"flair": toy_image()})
+    outcome = converse(script, Host(Library(VISION, MEASURES, TARGETS), Visits()), {"flair": toy_image()})
     assert outcome.measurements[0].method == "voxels × voxel volume, session visit two"
 
 
@@ -143,7 +144,7 @@ def test_volumes_follow_the_affine_and_not_the_order_of_the_array(image_order, m
         "c = crop(flair, l)\ne = extract(flair, l)\no = mask_out(flair, l)\nx = mean(flair, l)\ny = volume(l)"
     )
     script = Script(program)
-    host = Host(Library(VISION, MEASURES), Turned())
+    host = Host(Library(VISION, MEASURES, TARGETS), Turned())
     outcome = converse(script, host, {"flair": plain.reorient(image_order)})
     assert script.heard[0].error is None, script.heard[0].text
     (start, stop) = STRUCTURES["scattered lesion"][1]
@@ -165,7 +166,7 @@ def test_volumes_follow_the_affine_and_not_the_order_of_the_array(image_order, m
 def test_removed_parts_become_air():
     image = Image(toy_image().data.astype(np.int16) - 1000, GEOMETRY, "ct", "head")
     script = Script('m = segment(encode(scan), "whole tumour")\no = mask_out(scan, m)')
-    outcome = converse(script, Host(Library(VISION, MEASURES), ToyToolbox()), {"scan": image})
+    outcome = converse(script, Host(Library(VISION, MEASURES, TARGETS), ToyToolbox()), {"scan": image})
     out = outcome.volumes["o"]
     assert out.data.dtype == np.int16
     assert set(np.unique(out.data[toy_mask("whole tumour").data != 0])) == {image.data.min()}
@@ -176,7 +177,7 @@ def test_grids_that_differ_are_told():
     other = Image(np.ones((5, 5, 5), np.float32), Geometry((5, 5, 5), np.eye(4)), "t1", "t1")
     for call in ("crop(t1, m)", "extract(t1, m)", "mean(t1, m)"):
         script = Script(f'm = segment(encode(t1), "brain")\nx = {call}')
-        converse(script, Host(Library(VISION, MEASURES), ToyToolbox()), {"t1": other})
+        converse(script, Host(Library(VISION, MEASURES, TARGETS), ToyToolbox()), {"t1": other})
         assert script.heard[0].error.code == "call", call
         assert "5×5×5" in script.heard[0].text
 
@@ -189,5 +190,5 @@ def test_unknown_spacing_refuses_millimetres():
             return Mask(toy_mask(structure).data, unknown, {1: structure})
 
     script = Script('m = segment(encode(t1), "brain")\nx = volume(m)')
-    converse(script, Host(Library(VISION, MEASURES), Picture()), {"t1": toy_image()})
+    converse(script, Host(Library(VISION, MEASURES, TARGETS), Picture()), {"t1": toy_image()})
     assert "spacing" in script.heard[0].text

@@ -258,21 +258,7 @@ def share(call: CallContext, part: Mask, whole: Mask) -> Measurement:
     return Measurement("share", value, "%", label_of(part), _method(method, part), undefined=reason)
 
 
-# -- masks and volumes -----------------------------------------------------------------------------
-
-
-@MEASURES.function("Mask")
-def largest(call: CallContext, mask: Mask) -> Mask:
-    """The largest separate piece of a mask."""
-    block = call.block(mask)
-    name = f"largest piece of {label_of(mask)}"
-    data = np.zeros(mask.shape, dtype=np.uint8)
-    if block is not None:
-        pieces = find_components(block)
-        turned = Mask((pieces.labels == pieces.core + 1).view(np.uint8), block.geometry, {1: name})
-        inside = tuple(slice(a, b) for a, b in zip(block.start, block.stop, strict=True))
-        data[inside] = turned.reorient(mask.geometry.orientation).data
-    return Mask(data, mask.geometry, {1: name}, mask.name, mask.session)
+# -- volumes from masks -----------------------------------------------------------------------------
 
 
 @MEASURES.function("Volume")

@@ -1,10 +1,11 @@
-"""The library that ships: eyes, measures, speech."""
+"""The library that ships: eyes, measures, targets, speech."""
 
 from __future__ import annotations
 
 from sagittal.agent.library import Library
 from sagittal.agent.measuring import MEASURES
 from sagittal.agent.speaking import SPEECH, VISION
+from sagittal.agent.targeting import TARGETS
 
 #: Every function that a program may call; specialists add theirs with ``Library(STANDARD, …)``.
-STANDARD = Library(VISION, MEASURES, SPEECH)
+STANDARD = Library(VISION, MEASURES, TARGETS, SPEECH)

@@ -37,6 +37,9 @@ from sagittal.train.language_pool import Given, Item
 Kind = Literal["train", "clean", "typed", "withheld"]
 _RESERVED = 20
 _ODD = 0.35
+# What is misread most often: two structures, and what must be known to be refused. Of first lines alone,
+# this share are such.
+_HARD, _OF_HARD = 0.4, frozenset(("unknown_structure", "missing_sequence", "other_organ"))
 #: Batches of a block: one step of training.
 BLOCK = 4
 _MANY = 1.5
@@ -59,7 +62,8 @@ class LanguageStream:
         seed: decides every draw.
         typing: how people type.
         first_lines: share of training's conversations that end after the first line, which says what was
-            asked, and show one image: reading is what goes wrong most often, and they cost a third.
+            asked, and show one image: reading is what goes wrong most often, and they cost a third. What is
+            misread most comes more often among them.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class LanguageStream:
         self.first_lines = first_lines
         self.train = [item for item in items if not item.for_tests]
         self.tests = [item for item in items if item.for_tests]
+        self._hard = [i for i in self.train if len(i.structures) > 1 or i.reason in _OF_HARD]
         self._wordings = VoxelWordings.load()
         self._withheld = withheld_phrases()
         self._known = known_phrases()
@@ -97,10 +102,11 @@ class LanguageStream:
         return [self._draw(self.tests, kind, rng) for _ in range(count)]
 
     def _draw(self, items: Sequence[Item], kind: Kind, rng: np.random.Generator) -> Drawn:
-        item = _some(items, rng)
+        short = kind == "train" and bool(self.first_lines) and rng.random() < self.first_lines
+        item = _some(self._hard if short and self._hard and rng.random() < _HARD else items, rng)
         text = self._question(item, kind, rng)
         cuts = cut_places(text, rng) if kind == "train" else ()
-        if kind == "train" and self.first_lines and rng.random() < self.first_lines:
+        if short:
             return Drawn(
                 item, _without_end(self.scribe.write(conversation(first_line(item), text, cuts, rng)))
             )

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from sagittal.errors import ConfigError, IntegrityError
 from sagittal.files import atomic_path
+from sagittal.runtime import trim_memory
 from sagittal.train.curve import Curve
 
 #: From a batch's number to its loss and whatever else is to be written into the curve.
@@ -170,6 +171,7 @@ class Loop:
                 self._score(self.scores)
             if done % config.save_every == 0:
                 self._save()
+                trim_memory()
         self._save()
         return progress
 
