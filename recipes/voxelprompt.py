@@ -115,7 +115,7 @@ def _with_words(given: argparse.Namespace, training: JointTraining, scribe: Scri
     return loss
 
 
-def joined(given: argparse.Namespace, stage: str = "weaker") -> VoxelPrompt:
+def joined(given: argparse.Namespace, stage: str = "heads") -> VoxelPrompt:
     """One model with the eyes and the words that were learnt apart."""
     tokenizer = Tokenizer.load(given.words / "run" / "tokenizer.json")
     model = VoxelPrompt(VoxelPromptConfig.preset("small", vocabulary=tokenizer.size))
@@ -124,7 +124,7 @@ def joined(given: argparse.Namespace, stage: str = "weaker") -> VoxelPrompt:
     model.encoder.load_state_dict(eyes.encoder.state_dict())
     model.generator.load_state_dict(eyes.generator.state_dict())
     words = torch.nn.ModuleDict({"language": model.language, "to_phi": model.to_phi})
-    use_mean(torch.load(given.words / "run" / "last.pt", weights_only=True), words)
+    use_mean(torch.load(given.words / "run" / "more" / "last.pt", weights_only=True), words)
     stream = LanguageStream(read_pool(given.words / "pool"), Scribe(tokenizer), SEED + 2)
     scripts = [script for n in range(ALIGNED) for script in stream.batch(n, 16)]
     print("error of φ after alignment:", align(model.eval(), scripts, wanted_codes(eyes)))

@@ -45,7 +45,7 @@ LOOP = LoopConfig(
     save_every=50,
     score_every=250,
 )
-MORE = dataclasses.replace(LOOP, rate=8e-4, hidden_rate=1.6e-3)
+MORE = dataclasses.replace(LOOP, steps=2_500, rate=8e-4, hidden_rate=1.6e-3)
 TRAINING = LanguageTrainingConfig()
 # As many tokens a step as before, since first lines are short.
 MORE_TRAINING = LanguageTrainingConfig(batch=9)
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("runs/language/pool"))
     parser.add_argument("--out", type=Path, default=Path("runs/language/run"))
     parser.add_argument("--heads", type=Path, help="for pool")
-    parser.add_argument("--steps", type=int, default=LOOP.steps)
+    parser.add_argument("--steps", type=int, help="of the schedule, instead of the recipe's")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--count", type=int, default=600, help="for score: conversations of each sort")
     parser.add_argument("--seed", type=int, default=SEED)
@@ -80,9 +80,10 @@ def main() -> None:
         more = given.step == "more"
         if more:
             use_mean(torch.load(given.out / "last.pt", weights_only=True), training.module)
+        config = MORE if more else LOOP
         loop = Loop(
             training.module,
-            dataclasses.replace(MORE if more else LOOP, steps=given.steps),
+            dataclasses.replace(config, steps=given.steps or config.steps),
             training.loss,
             given.out / "more" if more else given.out,
             scores=training.scores,

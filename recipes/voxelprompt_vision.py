@@ -105,8 +105,8 @@ STAGES = {
     ),
     "heads": Stage(
         partial(pyramid_loss, counts=(3, 3, 4, 6)),
-        LoopConfig(steps=560, rate=1e-3, warm_up=20, mean_over=100, score_every=560, save_every=10),
-        560, None, 6, "weaker",
+        LoopConfig(steps=470, rate=1e-3, warm_up=20, mean_over=80, score_every=470, save_every=10),
+        470, None, 6, "weaker",
     ),
 }  # fmt: skip
 

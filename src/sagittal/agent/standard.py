@@ -1,11 +1,12 @@
-"""The library that ships: eyes, measures, targets, speech."""
+"""The library that ships: eyes, measures, targets, behaviour, speech."""
 
 from __future__ import annotations
 
+from sagittal.agent.behaving import BEHAVIOUR
 from sagittal.agent.library import Library
 from sagittal.agent.measuring import MEASURES
 from sagittal.agent.speaking import SPEECH, VISION
 from sagittal.agent.targeting import TARGETS
 
 #: Every function that a program may call; specialists add theirs with ``Library(STANDARD, …)``.
-STANDARD = Library(VISION, MEASURES, TARGETS, SPEECH)
+STANDARD = Library(VISION, MEASURES, TARGETS, BEHAVIOUR, SPEECH)
