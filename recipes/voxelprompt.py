@@ -33,7 +33,7 @@ from sagittal.language.tokenizer import Tokenizer
 from sagittal.models.checkpoint import Accepts, Card, Score
 from sagittal.models.voxelprompt import Scribe, VoxelPrompt, VoxelPromptConfig, save_voxelprompt
 from sagittal.models.voxelprompt.codebook import image_inputs
-from sagittal.runtime import runtime
+from sagittal.runtime import keep_memory, runtime
 from sagittal.score.reals import ANATOMY
 from sagittal.study import KINDS, Study
 from sagittal.train.alignment import align
@@ -47,7 +47,7 @@ from sagittal.train.voxelprompt import PAPER, JointTraining
 from sagittal.train.worlds import Banks, training_worlds
 
 SEED = 20261
-JOINT = LoopConfig(steps=100, rate=1e-4, warm_up=10, mean_over=40, save_every=20, score_every=50)
+JOINT = LoopConfig(steps=60, rate=1e-4, warm_up=5, mean_over=20, save_every=10, score_every=30)
 # Conversations without voxels beside each lesson with them, so that rare words are not forgotten.
 WORDS = 8
 HELD = 4
@@ -73,6 +73,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.manual_seed(SEED)
     torch.set_flush_denormal(True)
+    keep_memory()
     if given.step == "ship":
         ship(given)
     else:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from toy_agent import ask
+from toy_agent import Script, ToyToolbox, ask, toy_volumes
 
+from sagittal.agent.host import Host
+from sagittal.agent.loop import converse
 from sagittal.agent.standard import STANDARD
 from sagittal.agent.targeting import TARGETS
 
@@ -64,6 +66,28 @@ def test_distance():
 @pytest.mark.parametrize("rank", ["0", "-1", "1.5", "volume(m)"])
 def test_a_rank_is_a_whole_number(rank):
     assert "whole number from 1" in refused(f"ranked(m, {rank})")
+
+
+class Coarser(ToyToolbox):
+    """Draws the tumour and the brain on a grid of their own: half the resolution, other directions."""
+
+    def segment(self, features, structure, site):
+        mask = super().segment(features, structure, site)
+        if structure == "scattered lesion":
+            return mask
+        return mask.resample_to(mask.geometry.with_spacing((2, 2, 3))).reorient("LPI")
+
+
+def test_other_masks_may_lie_on_other_grids():
+    for line, expected in {
+        "x = distance(m, t)": 4,
+        "x = volume(pieces_in(m, b))": SMALL + LARGE,
+        "x = volume(nearest(m, t))": SMALL,
+        "x = volume(new_pieces(t, m))": SMALL + LARGE,
+    }.items():
+        script = Script(LESION + TUMOUR + line)
+        found = converse(script, Host(STANDARD, Coarser()), toy_volumes()).measurements[-1].value
+        assert script.heard[0].error is None and found == pytest.approx(expected), line
 
 
 def test_every_target_is_in_the_library():

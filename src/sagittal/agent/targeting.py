@@ -23,6 +23,12 @@ def _pieces(mask: Mask, choice: pieces.Choice, words: str) -> Mask:
     return pieces.choose(mask, name, choice, words.format(name))
 
 
+def _beside(mask: Mask, other: Mask) -> Mask:
+    """Another mask on a mask's grid: sequences and visits may lie on different ones in one world."""
+    turned = other.reorient(mask.geometry.orientation)
+    return turned if turned.geometry.same_grid(mask.geometry) else other.resample_to(mask.geometry)
+
+
 # -- by size ---------------------------------------------------------------------------------------
 
 
@@ -69,20 +75,20 @@ def _on_side(mask: Mask, brain: Mask, side: Side) -> Mask:
 @TARGETS.function("Mask")
 def pieces_in(call: CallContext, mask: Mask, place: Mask) -> Mask:
     """The pieces of a mask that lie, by half or more, in another mask."""
-    return _pieces(mask, pieces.inside(place), f"pieces of {{}} in {label_of(place)}")
+    return _pieces(mask, pieces.inside(_beside(mask, place)), f"pieces of {{}} in {label_of(place)}")
 
 
 @TARGETS.function("Mask")
 def pieces_near(call: CallContext, mask: Mask, other: Mask) -> Mask:
     """The pieces of a mask within 10 mm of another mask."""
     words = f"pieces of {{}} within {pieces.NEAR_MM:g} mm of {label_of(other)}"
-    return _pieces(mask, pieces.near(other), words)
+    return _pieces(mask, pieces.near(_beside(mask, other)), words)
 
 
 @TARGETS.function("Mask")
 def nearest(call: CallContext, mask: Mask, other: Mask) -> Mask:
     """The piece of a mask that comes nearest to another mask."""
-    return _pieces(mask, pieces.nearest(other), f"piece of {{}} nearest to {label_of(other)}")
+    return _pieces(mask, pieces.nearest(_beside(mask, other)), f"piece of {{}} nearest to {label_of(other)}")
 
 
 @TARGETS.function("number", "mm")
@@ -91,7 +97,8 @@ def distance(call: CallContext, mask: Mask, other: Mask) -> Measurement:
     one, two = label_of(mask), label_of(other)
     empty = [name for m, name in ((mask, one), (other, two)) if not m.data.any()]
     if not empty:
-        away = float(pieces.distances_mm(find_components(block_of(mask, one)), other).min())
+        found = find_components(block_of(mask, one))
+        away = float(pieces.distances_mm(found, _beside(mask, other)).min())
     return Measurement(
         "distance",
         None if empty else away,
@@ -123,11 +130,11 @@ def _looking(volume: Image, mask: Mask, brain: Mask, word: Contrast) -> Mask:
 
 @TARGETS.function("Mask")
 def new_pieces(call: CallContext, before: Mask, after: Mask) -> Mask:
-    """The pieces of a later mask that share no voxel with an earlier one on its grid."""
-    return _pieces(after, pieces.apart_from(before), "new pieces of {}")
+    """The pieces of a later mask that do not overlap an earlier one, in one world."""
+    return _pieces(after, pieces.apart_from(_beside(after, before)), "new pieces of {}")
 
 
 @TARGETS.function("Mask")
 def vanished_pieces(call: CallContext, before: Mask, after: Mask) -> Mask:
-    """The pieces of an earlier mask that share no voxel with a later one on its grid."""
-    return _pieces(before, pieces.apart_from(after), "vanished pieces of {}")
+    """The pieces of an earlier mask that do not overlap a later one, in one world."""
+    return _pieces(before, pieces.apart_from(_beside(before, after)), "vanished pieces of {}")
