@@ -57,7 +57,7 @@ def test_every_unit_and_type_is_what_comes_back():
         "text": '"brain"',
         "anything": "v",
     }
-    skipped = {"say", "abstain", "stop", "read", "contrast"}
+    skipped = {"say", "abstain", "stop", "read", "contrast", "diffusion", "enhancement"}
     special = {
         "side": "m, b",
         "share": "m, b",
