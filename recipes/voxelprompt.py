@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from sagittal.builders.voxel_tasks import VoxelTasksConfig
 from sagittal.language.tokenizer import Tokenizer
@@ -40,7 +41,7 @@ from sagittal.train.alignment import align
 from sagittal.train.joint import JointConfig, Lessons
 from sagittal.train.language import LanguageTraining, LanguageTrainingConfig
 from sagittal.train.language_pool import read_pool
-from sagittal.train.language_stream import LanguageStream
+from sagittal.train.language_stream import BLOCK, LanguageStream
 from sagittal.train.loop import BatchLoss, Loop, LoopConfig, use_mean
 from sagittal.train.vision_losses import NAMES, Eyes
 from sagittal.train.voxelprompt import PAPER, JointTraining
@@ -48,6 +49,16 @@ from sagittal.train.worlds import Banks, training_worlds
 
 SEED = 20261
 JOINT = LoopConfig(steps=60, rate=1e-4, warm_up=5, mean_over=20, save_every=10, score_every=30)
+SETTLE = LoopConfig(
+    steps=150,
+    rate=3e-4,
+    hidden_rate=6e-4,
+    warm_up=10,
+    decay=0.02,
+    accumulate=BLOCK,
+    mean_over=40,
+    save_every=50,
+)
 # Conversations without voxels beside each lesson with them, so that rare words are not forgotten.
 WORDS = 8
 HELD = 4
@@ -128,8 +139,23 @@ def joined(given: argparse.Namespace, stage: str = "heads") -> VoxelPrompt:
     use_mean(torch.load(given.words / "run" / "more" / "last.pt", weights_only=True), words)
     stream = LanguageStream(read_pool(given.words / "pool"), Scribe(tokenizer), SEED + 2)
     scripts = [script for n in range(ALIGNED) for script in stream.batch(n, 16)]
-    print("error of φ after alignment:", align(model.eval(), scripts, wanted_codes(eyes)))
+    wanted = wanted_codes(eyes)
+    print("error of φ after alignment:", align(model.eval(), scripts, wanted), flush=True)
+    settle(given, model.train(), stream, {name: functional.silu(code) for name, code in wanted.items()})
     return model
+
+
+def settle(
+    given: argparse.Namespace, model: VoxelPrompt, stream: LanguageStream, codes: Mapping[str, Tensor]
+) -> None:
+    """The words go on with the φ that the eyes came to use, of which one linear layer misses some."""
+    training = LanguageTraining(model, stream, LanguageTrainingConfig(), codes)
+    loop = Loop(
+        training.module, SETTLE, training.loss, given.out / "settled",
+        say=lambda line: print(line, flush=True), hidden=training.hidden,
+    )  # fmt: skip
+    loop.run()
+    loop.use_mean()
 
 
 def wanted_codes(eyes: Eyes) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from sagittal.models.voxelprompt.scaffold import slots
 from sagittal.train.language_check import read_through
 
 # Added to the states' second moments: what keeps rare directions from deciding.
-_RIDGE = 1e-3
+_RIDGE = 1e-4
 
 
 @torch.no_grad()
@@ -23,6 +23,8 @@ def align(
     model: VoxelPrompt, scripts: Sequence[Script], wanted: Mapping[str, Tensor], *, size: int = 16
 ) -> float:
     """Solve ``to_phi`` so that the states of each name give its φ, in the least squares before SiLU.
+
+    A name weighs as the root of how often it comes: the rare ones would else be missed.
 
     Args:
         model: whose language model stays as it is.
@@ -41,10 +43,13 @@ def align(
     targets = torch.cat([t for _, t in gathered])
     if not len(states):
         raise InputError("No script has a call whose φ is wanted.", got=f"{len(scripts)} scripts")
+    _, name, count = torch.unique(targets, dim=0, return_inverse=True, return_counts=True)
+    weight = count[name].double().rsqrt()[:, None]
+    weight /= weight.sum()
     with_bias = torch.cat([states, torch.ones(len(states), 1)], dim=1).double()
-    moments = with_bias.mT @ with_bias / len(states)
+    moments = (weight * with_bias).mT @ with_bias
     moments += _RIDGE * moments.diagonal().mean() * torch.eye(len(moments), dtype=torch.float64)
-    solved = torch.linalg.solve(moments, with_bias.mT @ targets.double() / len(states)).float()
+    solved = torch.linalg.solve(moments, (weight * with_bias).mT @ targets.double()).float()
     layer = model.to_phi.project
     layer.weight.copy_(solved[:-1].T)
     layer.bias.copy_(solved[-1])

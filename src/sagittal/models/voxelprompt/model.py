@@ -119,7 +119,7 @@ class VoxelPrompt(nn.Module):
         """Resolution levels of the vision networks."""
         return self.config.vision.levels
 
-    def forward(self, scripts: Sequence[Script], *, codes: bool = False) -> Losses:
+    def forward(self, scripts: Sequence[Script], *, codes: bool | Mapping[str, Tensor] = False) -> Losses:
         """Eq. 2 over conversations, with the true programs and feedback fed in (teacher forcing).
 
         The steps of all conversations advance together; vision networks run study by study. Where none
@@ -127,7 +127,8 @@ class VoxelPrompt(nn.Module):
 
         Args:
             scripts: from :meth:`Scribe.write`; data on any device.
-            codes: also compare φ with the scaffold's (:mod:`sagittal.models.voxelprompt.scaffold`).
+            codes: also compare φ with the scaffold's (:mod:`sagittal.models.voxelprompt.scaffold`), or with
+                those of a table, name → (phi_channels,).
 
         Raises:
             GeometryError: a target mask does not fit the grid of the volume that it is drawn on.
@@ -203,10 +204,11 @@ class _Study:
             return torch.zeros(len(chunk.reads), width, device=self.model.device)
         return torch.stack([self.encodings[f].read[0, stream].float() for f, stream in chunk.reads.values()])
 
-    def run(self, chunk: Chunk, states: Tensor, *, codes: bool) -> None:
+    def run(self, chunk: Chunk, states: Tensor, *, codes: bool | Mapping[str, Tensor]) -> None:
         """Carry out a chunk's calls of vision networks. ``states``: (positions, d)."""
-        if codes:
-            due = slots(self.script, chunk, self.model.config.vision.phi_channels)
+        if codes is not False:
+            table = None if codes is True else codes
+            due = slots(self.script, chunk, self.model.config.vision.phi_channels, table)
             error, count = code_error(self.model.to_phi, states, due)
             self.code_error, self.code_count = self.code_error + error, self.code_count + count
         if not self.seen:

@@ -8,6 +8,7 @@ emit them (the mean squared error below joins its loss). The joint training that
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,11 +34,16 @@ class Slots:
     codes: Tensor
 
 
-def slots(script: Script, chunk: Chunk, channels: int) -> Slots:
+def slots(script: Script, chunk: Chunk, channels: int, table: Mapping[str, Tensor] | None = None) -> Slots:
     """The φ that a chunk of a script should emit.
 
     A ``segment`` call asks every stream for its structure, an ``encode`` call each for its kind of image.
     Calls whose structure the program computes have no code and are left out.
+
+    Args:
+        script, chunk: what is emitted.
+        channels: of φ.
+        table: name → (channels,) φ; the fixed codes when ``None``.
     """
     places: list[int] = []
     names: list[str] = []
@@ -48,14 +54,18 @@ def slots(script: Script, chunk: Chunk, channels: int) -> Slots:
             if not placed.call.structure:
                 continue
             own = [placed.call.structure] * len(placed.phi)
-            codes.append(structure_codes(own, channels))
+            codes.append(structure_codes(own, channels) if table is None else _of(table, own))
         else:
             own = [scans[stream].kind for stream in script.streams[placed.call.features]]
-            codes.append(image_codes(own, channels))
+            codes.append(image_codes(own, channels) if table is None else _of(table, own))
         places += placed.phi
         names += own
     stacked = torch.cat(codes) if codes else torch.zeros(0, channels)
     return Slots(tuple(places), tuple(names), stacked)
+
+
+def _of(table: Mapping[str, Tensor], names: Sequence[str]) -> Tensor:
+    return torch.stack([table[name] for name in names])
 
 
 def code_error(to_phi: nn.Module, states: Tensor, wanted: Slots) -> tuple[Tensor, int]:
