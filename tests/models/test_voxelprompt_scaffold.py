@@ -80,6 +80,21 @@ def test_the_error_is_that_of_phi_read_off_a_plain_forward_pass():
         assert model([script, script], codes=True).codes.item() == pytest.approx(found.item(), rel=1e-5)
 
 
+def test_a_table_of_other_codes_takes_the_place_of_the_fixed_ones():
+    model, script = tiny_model(TOKENIZER), unseen()
+    fixed = {"t1": image_codes(["t1"], 16)[0], "flair": image_codes(["flair"], 16)[0]}
+    fixed["whole tumour"] = structure_codes(["whole tumour"], 16)[0]
+    with torch.no_grad():
+        expected = model([script], codes=True).codes
+        assert model([script], codes=fixed).codes.item() == pytest.approx(expected.item(), rel=1e-6)
+        whole = script.joined().chunks[0]
+        assert torch.equal(slots(script.joined(), whole, 16, fixed).codes[2], fixed["whole tumour"])
+        moved = {**fixed, "whole tumour": fixed["whole tumour"] + 3}
+        assert model([script], codes=moved).codes.item() > expected.item() + 1
+    with pytest.raises(KeyError, match="flair"):
+        slots(script, script.chunks[0], 16, {"t1": fixed["t1"]})
+
+
 def test_without_programs_that_look_there_is_no_error():
     script = unseen(steps=(Exchange('abstain("no")'),), masks=())
     with torch.no_grad():
