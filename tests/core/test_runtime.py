@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
+
 import pytest
 
 from sagittal.runtime import available_cores, one_thread, runtime
@@ -30,3 +34,35 @@ def test_a_runtime_takes_the_cores_that_the_process_may_use() -> None:
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+# In a process of its own: the allocator's options stay for good.
+_KEEPING = """
+from pathlib import Path
+
+import numpy as np
+
+from sagittal.runtime import keep_memory, trim_memory
+
+
+def held():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+
+keep_memory()
+arrays = [np.ones(1_000_000) for _ in range(20)]
+last = np.ones(1000)
+full = held()
+del arrays
+kept = held()
+trim_memory()
+print(full, kept, held())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only GNU's allocator is told")
+def test_freed_memory_is_kept_until_it_is_trimmed():
+    done = subprocess.run([sys.executable, "-c", _KEEPING], capture_output=True, text=True, check=True)
+    full, kept, trimmed = map(float, done.stdout.split())
+    assert kept > full - 20
+    assert trimmed < full - 120
