@@ -24,6 +24,7 @@ from sagittal.builders.voxel.structures import structure_table
 from sagittal.builders.voxel.truth import OracleToolbox, Script
 from sagittal.builders.voxel_tasks import (
     REASONS,
+    TARGETING,
     TASKS,
     UNANSWERABLE,
     VoxelConversation,
@@ -37,12 +38,15 @@ from sagittal.example import Example, ProgramPart, ResultPart
 from sagittal.language.voxel_wordings import VoxelWordings
 from sagittal.models.voxelprompt.words import acquisition_words
 
-ALL = [t.name for t in TASKS] + [u.reason for u in UNANSWERABLE]
+TARGETS = [t.name for t in TARGETING]
+ALL = [t.name for t in TASKS] + TARGETS + [u.reason for u in UNANSWERABLE]
 
 
 def draw(world: str, seed: int, pool: str = "train", **given: object) -> VoxelConversation:
     study = made(world)
     rng = np.random.default_rng(seed)
+    if given.get("task") in TARGETS:
+        given = {"config": VoxelTasksConfig(tasks="all"), **given}
     return build_conversation(study.study, study.facts, rng, pool, truth=truth_of(world), **given)
 
 

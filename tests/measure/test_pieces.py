@@ -136,6 +136,12 @@ def test_by_brightness_of_each_piece_alone():
     assert names_of(found & ALL) == {"right"} and not (found & beside).any()
 
 
+def test_a_piece_without_surroundings_looks_like_nothing():
+    image = Image(np.zeros(SHAPE, np.float32), mask_of(ALL, AFFINE).geometry, "flair")
+    for word in ("hyperintense", "isointense", "hypointense"):
+        assert names_of(picked(pieces.looking(image, word, mask_of(boxed("right"), AFFINE)))) == set()
+
+
 def test_at_another_visit():
     before = boxed("large left", "right")
     before[29:, :, :] &= False

@@ -24,6 +24,7 @@ from sagittal.builders.voxel.conversation import (
     with_truth,
 )
 from sagittal.builders.voxel.situation import Question, Situation, give_images
+from sagittal.builders.voxel.targeting import TARGETING
 from sagittal.builders.voxel.tasks import TASKS
 from sagittal.builders.voxel.truth import OracleToolbox, Truth
 from sagittal.builders.voxel.unanswerable import REASONS, UNANSWERABLE
@@ -34,6 +35,7 @@ from sagittal.study import Study
 
 __all__ = [
     "REASONS",
+    "TARGETING",
     "TASKS",
     "UNANSWERABLE",
     "OracleToolbox",
@@ -73,7 +75,8 @@ def build_conversation(
         config: shares and chances.
         wordings: the shipped ones unless given.
         truth: of this study, when at hand; it remembers what it counted.
-        task: a name of :data:`TASKS` or a reason of :data:`UNANSWERABLE`, to draw that alone.
+        task: a name of :data:`TASKS` (of :data:`TARGETING`, too, where ``config`` has all tasks) or a reason
+            of :data:`UNANSWERABLE`, to draw that alone.
 
     Raises:
         InputError: nothing (or not this task) can be asked of the study.
@@ -123,7 +126,8 @@ def _draw(situation: Situation, wanted: str | None) -> tuple[str, str, Question]
         kind = situation.choose(kinds)
         question = kind.ask(situation)
         return ("unanswerable", kind.reason, question) if question is not None else None
-    tasks = [t for t in TASKS if wanted in (None, t.name) and t.applies(situation)]
+    known = TASKS if situation.config.tasks == "core" else (*TASKS, *TARGETING)
+    tasks = [t for t in known if wanted in (None, t.name) and t.applies(situation)]
     if not tasks:
         return None
     weights = np.array([t.weight for t in tasks])

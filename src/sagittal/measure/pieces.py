@@ -132,9 +132,10 @@ def nearest(other: Mask) -> Choice:
 def looking(image: Image, word: Contrast, brain: Mask | None = None) -> Choice:
     """Pieces that are hyper-, iso- or hypointense against what surrounds each of them.
 
+    A piece without surroundings looks like nothing.
+
     Raises:
         GeometryError: from the choice: image and mask lie on different grids.
-        InputError: from the choice: a piece has no surroundings.
     """
 
     def choice(pieces: Components) -> NDArray[np.bool_]:
@@ -149,8 +150,11 @@ def looking(image: Image, word: Contrast, brain: Mask | None = None) -> Choice:
     return choice
 
 
-def _looks(image: Image, pieces: Mask, name: str, brain: Mask | None) -> Contrast:
-    shell = surroundings(pieces, name, brain)
+def _looks(image: Image, pieces: Mask, name: str, brain: Mask | None) -> Contrast | None:
+    try:
+        shell = surroundings(pieces, name, brain)
+    except InputError:
+        return None
     [around] = shell.labels.values()
     return relative_intensity(image, block_of(pieces, name), block_of(shell, around), around).word
 

@@ -27,6 +27,14 @@ _WORDS = {
     "largest_side": "side of largest piece",
     "larger": "which is larger",
     "parts": "parts of tumour",
+    "target smallest": "volume of smallest piece",
+    "target second": "volume of second largest piece",
+    "target left": "volume of pieces on the left",
+    "target right": "volume of pieces on the right",
+    "target near": "volume of pieces near",
+    "target nearest": "volume of piece nearest to",
+    "target bright": "volume of hyperintense pieces",
+    "target dark": "volume of hypointense pieces",
     "change": "change of volume",
     "change_diameter": "change of diameter",
 }
@@ -54,8 +62,8 @@ def asked(question: Question, reason: str, table: StructureTable) -> str:
     """
     if reason in _BEYOND:
         return _BEYOND[reason]
-    task = question.root.split()[1]
-    text = _WORDS.get(task, task)
+    _, task, *which = question.root.split()
+    text = _WORDS.get(" ".join([task, *which]), _WORDS.get(task, task))
     # The parts of a tumour are all meant, and none is named.
     if task != "parts":
         text += f": {', '.join(question.structures)}"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class VoxelTasksConfig(BaseModel):
-    """Shares and chances of the core's tasks; every chance is of one conversation."""
+    """Which tasks, shares and chances; every chance is of one conversation."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    tasks: Literal["core", "all"] = Field(
+        default="core", description="`all`: also those that no shipped model has learnt yet"
+    )
     unanswerable: float = Field(
         default=0.25, ge=0, le=1, description="share of questions that cannot be answered"
     )

@@ -101,11 +101,11 @@ def measure(task: str, encoded: Sequence[str], a: Thing, *, sequence: str = "", 
     """
     spec = MEASURES[task]
     lines = [line.format(seq=sequence) for line in spec.lines]
-    middle = _program(f'm = segment(f, "{a.name}")', *lines, f"read({spec.variable})")
+    middle = program(f'm = segment(f, "{a.name}")', *lines, f"read({spec.variable})")
     words = spec.words.format(a=a.name, was=a.was, kind=kind)
     if a.many:
         words = words.replace(f"The {a.name} is ", f"The {a.name} are ").replace("; its", "; their")
-    return _encode(encoded), middle, (_said(words) if a.found[0] else _said(a.missing()))
+    return encoded_and_read(encoded), middle, (_said(words) if a.found[0] else _said(a.missing()))
 
 
 def compare(task: str, encoded: Sequence[str], a: Thing, b: Thing) -> Programs:
@@ -121,12 +121,12 @@ def compare(task: str, encoded: Sequence[str], a: Thing, b: Thing) -> Programs:
     elif task == "ratio":
         last = _said(f"The volume of the {a.name} is {{va}}, that of the {b.name} {{vb}}: a ratio of {{r}}.")
     else:
-        last = _program(
+        last = program(
             'word = "larger than" if va > vb else "smaller than" if va < vb else "the same as"',
             f'say(f"The volume of the {a.name}, {{va}}, is {_WORD} that of the {b.name}, {{vb}}.")',
             "stop()",
         )
-    return _encode(encoded), _program(*middle), last
+    return encoded_and_read(encoded), program(*middle), last
 
 
 def asymmetry(encoded: Sequence[str], left: Thing, right: Thing) -> Programs:
@@ -137,7 +137,7 @@ def asymmetry(encoded: Sequence[str], left: Thing, right: Thing) -> Programs:
     else:
         words = f"The volume of the {left.name} is {{va}}, that of the {right.name} {{vb}}: "
         last = _said(words + "an asymmetry index of {i}.")
-    return _encode(encoded), _program(*middle), last
+    return encoded_and_read(encoded), program(*middle), last
 
 
 def change(before: Sequence[str], after: Sequence[str], a: Thing, *, by: str = "volume") -> Programs:
@@ -149,7 +149,7 @@ def change(before: Sequence[str], after: Sequence[str], a: Thing, *, by: str = "
         by: ``volume`` or ``diameter``.
     """
     noun = {"volume": "volume", "diameter": "longest diameter"}[by]
-    plan = _program(f"fa = {_encoded(before)}", f"fb = {_encoded(after)}", "read(fa)", "read(fb)")
+    plan = program(f"fa = {_encoded(before)}", f"fb = {_encoded(after)}", "read(fa)", "read(fb)")
     middle = [
         f'ma = segment(fa, "{a.name}")',
         f'mb = segment(fb, "{a.name}")',
@@ -160,7 +160,7 @@ def change(before: Sequence[str], after: Sequence[str], a: Thing, *, by: str = "
     earlier, later = a.found
     if earlier and later:
         words = f"The {noun} of the {a.name} was {{va}} and is {{vb}}: it {_WORD}, a change of {{d}} ({{p}})."
-        last = _program(
+        last = program(
             "d = vb - va",
             "p = percentage_change(va, vb)",
             'word = "has increased" if d > 0 else "has decreased" if d < 0 else "has not changed"',
@@ -175,7 +175,7 @@ def change(before: Sequence[str], after: Sequence[str], a: Thing, *, by: str = "
         )
     else:
         last = _said(f"No {a.name} {a.was} found at either visit.")
-    return plan, _program(*middle), last
+    return plan, program(*middle), last
 
 
 #: Parts of a tumour that are listed together, by variable.
@@ -188,7 +188,7 @@ def parts(encoded: Sequence[str], *, found: bool) -> Programs:
     lines += [f"{v} = volume(m{v})" for v in PARTS] + [f"read({v})" for v in PARTS]
     listed = [f"{name} {{{v}}}" for v, name in PARTS.items()]
     words = f"The volumes are: {', '.join(listed)}." if found else "No whole tumour was found."
-    return _encode(encoded), _program(*lines), _said(words)
+    return encoded_and_read(encoded), program(*lines), _said(words)
 
 
 def abstention(reason: str) -> Programs:
@@ -196,7 +196,8 @@ def abstention(reason: str) -> Programs:
     return (f'abstain("{reason}")',)
 
 
-def _program(*lines: str) -> str:
+def program(*lines: str) -> str:
+    """One program of these lines."""
     return "\n".join(lines)
 
 
@@ -204,8 +205,9 @@ def _encoded(names: Sequence[str]) -> str:
     return f"encode({', '.join(names)})"
 
 
-def _encode(names: Sequence[str]) -> str:
-    return _program(f"f = {_encoded(names)}", "read(f)")
+def encoded_and_read(names: Sequence[str]) -> str:
+    """The first program of every task about one visit."""
+    return program(f"f = {_encoded(names)}", "read(f)")
 
 
 def _two(a: Thing, b: Thing) -> list[str]:
@@ -227,4 +229,4 @@ def _missing_of_two(a: Thing, b: Thing) -> str:
 
 def _said(words: str) -> str:
     template = "f" if "{" in words else ""
-    return _program(f'say({template}"{words}")', "stop()")
+    return program(f'say({template}"{words}")', "stop()")

@@ -55,7 +55,7 @@ def _measure(name: str, kinds: str, weight: float = 1.0) -> Task:
         whole = s.table[_WHOLES[name]] if name in _WHOLES else None
         if whole is not None and whole not in s.anatomy(s.last, found=True):
             return False
-        return kinds != "pathology" or bool(_pathologies(s))
+        return kinds != "pathology" or bool(pathologies(s))
 
     def ask(s: Situation) -> Question | None:
         visit, words, kind = s.where()
@@ -69,7 +69,8 @@ def _measure(name: str, kinds: str, weight: float = 1.0) -> Task:
     return Task(name, weight, applies, ask)
 
 
-def _pathologies(s: Situation) -> list[Structure]:
+def pathologies(s: Situation) -> list[Structure]:
+    """Those that can be asked for, there or not."""
     return s.pathologies(s.last, found=True) + s.pathologies(s.last, found=False)
 
 
