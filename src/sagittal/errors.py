@@ -78,6 +78,10 @@ class SpacingUnknownError(InputError):
     """A measurement in millimetres was asked of an image whose pixel spacing is unknown."""
 
 
+class NoSurroundingsError(InputError):
+    """A label is to be compared with what surrounds it, and nothing does."""
+
+
 class ConfigError(InputError):
     """A setting has a value that it cannot take."""
 

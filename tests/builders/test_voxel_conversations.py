@@ -23,6 +23,7 @@ from sagittal.builders.voxel.acquisition import acquisition
 from sagittal.builders.voxel.structures import structure_table
 from sagittal.builders.voxel.truth import OracleToolbox, Script
 from sagittal.builders.voxel_tasks import (
+    BEHAVIOUR,
     REASONS,
     TARGETING,
     TASKS,
@@ -38,21 +39,25 @@ from sagittal.example import Example, ProgramPart, ResultPart
 from sagittal.language.voxel_wordings import VoxelWordings
 from sagittal.models.voxelprompt.words import acquisition_words
 
-TARGETS = [t.name for t in TARGETING]
-ALL = [t.name for t in TASKS] + TARGETS + [u.reason for u in UNANSWERABLE]
+LATER = [t.name for t in (*TARGETING, *BEHAVIOUR)]
+ALL = [t.name for t in TASKS] + LATER + [u.reason for u in UNANSWERABLE]
 
 
 def draw(world: str, seed: int, pool: str = "train", **given: object) -> VoxelConversation:
     study = made(world)
     rng = np.random.default_rng(seed)
-    if given.get("task") in TARGETS:
+    if given.get("task") in LATER:
         given = {"config": VoxelTasksConfig(tasks="all"), **given}
     return build_conversation(study.study, study.facts, rng, pool, truth=truth_of(world), **given)
 
 
 def worlds_for(task: str) -> list[str]:
-    if task in ("change", "change_diameter"):
+    if task in ("change", "change_diameter", "course"):
         return ["growth"]
+    if task == "enhancement":
+        return ["gli", "whole head"]
+    if task == "diffusion":
+        return ["restriction"]
     return (
         ["whole head"] if task == "share_icv" else ["gli", "whole head"] if task == "parts" else list(WORLDS)
     )

@@ -17,6 +17,7 @@ WORLDS = {
     "wmh": ("wmh", {"skull_strip": 1.0}, 0),
     "lesion": ("lesion", {}, 1),
     "healthy": ("healthy", {"skull_strip": 0.0}, 0),
+    "restriction": ("restriction", {"skull_strip": 1.0}, 0),
     "growth": ("growth", {"skull_strip": 1.0}, 0),
 }
 

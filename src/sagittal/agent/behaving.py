@@ -9,7 +9,7 @@ from sagittal.agent.library import Library
 from sagittal.agent.measuring import label_of
 from sagittal.agent.values import Quantity
 from sagittal.answer import Measurement
-from sagittal.errors import InputError
+from sagittal.errors import InputError, NoSurroundingsError
 from sagittal.measure import behaviour
 from sagittal.study import Image, Mask
 
@@ -18,8 +18,12 @@ BEHAVIOUR = Library()
 
 def _of(mask: Mask, name: str, method: str, judge: Callable[[str], str]) -> Measurement:
     of = label_of(mask)
-    word = judge(of) if mask.data.any() else None
-    return Measurement(name, word, "", of, method, undefined=None if word else "the mask is empty")
+    if not mask.data.any():
+        return Measurement(name, None, "", of, method, undefined="the mask is empty")
+    try:
+        return Measurement(name, judge(of), "", of, method)
+    except NoSurroundingsError as error:
+        return Measurement(name, None, "", of, method, undefined=error.message)
 
 
 @BEHAVIOUR.function("word")

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from sagittal.builders.voxel.asked import asked, with_asked
+from sagittal.builders.voxel.behaviour import BEHAVIOUR
 from sagittal.builders.voxel.config import VoxelTasksConfig
 from sagittal.builders.voxel.conversation import (
     SegmentCall,
@@ -34,6 +35,7 @@ from sagittal.language.voxel_wordings import VoxelWordings, corrupt
 from sagittal.study import Study
 
 __all__ = [
+    "BEHAVIOUR",
     "REASONS",
     "TARGETING",
     "TASKS",
@@ -75,8 +77,8 @@ def build_conversation(
         config: shares and chances.
         wordings: the shipped ones unless given.
         truth: of this study, when at hand; it remembers what it counted.
-        task: a name of :data:`TASKS` (of :data:`TARGETING`, too, where ``config`` has all tasks) or a reason
-            of :data:`UNANSWERABLE`, to draw that alone.
+        task: a name of :data:`TASKS` (where ``config`` has all tasks, of :data:`TARGETING` and
+            :data:`BEHAVIOUR`, too) or a reason of :data:`UNANSWERABLE`, to draw that alone.
 
     Raises:
         InputError: nothing (or not this task) can be asked of the study.
@@ -126,7 +128,7 @@ def _draw(situation: Situation, wanted: str | None) -> tuple[str, str, Question]
         kind = situation.choose(kinds)
         question = kind.ask(situation)
         return ("unanswerable", kind.reason, question) if question is not None else None
-    known = TASKS if situation.config.tasks == "core" else (*TASKS, *TARGETING)
+    known = TASKS if situation.config.tasks == "core" else (*TASKS, *TARGETING, *BEHAVIOUR)
     tasks = [t for t in known if wanted in (None, t.name) and t.applies(situation)]
     if not tasks:
         return None

@@ -52,7 +52,7 @@ def diffusion(dwi: Image, adc: Image, mask: Mask, name: str, brain: Mask | None 
 
     Raises:
         GeometryError: images and mask lie on different grids.
-        InputError: the lesion has no surroundings.
+        NoSurroundingsError: the lesion has no surroundings.
         LabelError: the mask has no voxel of the label.
     """
     shell = surroundings(mask, name, brain)
@@ -72,7 +72,8 @@ def enhancement(pre: Image, post: Image, mask: Mask, name: str, brain: Mask | No
 
     Raises:
         GeometryError: images and mask lie on different grids.
-        InputError: the lesion has no surroundings, or those have no signal.
+        InputError: its surroundings have no signal.
+        NoSurroundingsError: it has none.
         LabelError: the mask has no voxel of the label.
     """
     shell = surroundings(mask, name, brain)

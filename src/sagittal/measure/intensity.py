@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sagittal.errors import GeometryError, InputError
+from sagittal.errors import GeometryError, InputError, NoSurroundingsError
 from sagittal.measure.block import Block, block_of, on_grid_of, ras_view, turned_to_ras
 from sagittal.study import Image, Mask
 
@@ -111,7 +111,7 @@ def surroundings(mask: Mask, name: str, brain: Mask | None = None, shell_mm: flo
     oedema is not the surroundings of the tumour inside it.
 
     Raises:
-        InputError: the shell is empty.
+        NoSurroundingsError: the shell is empty.
         SpacingUnknownError: the grid has no spacing.
     """
     from scipy.ndimage import distance_transform_edt
@@ -127,7 +127,7 @@ def surroundings(mask: Mask, name: str, brain: Mask | None = None, shell_mm: flo
     if brain is not None:
         shell &= on_grid_of(brain, mask.geometry, "The brain mask").crop(start, stop).data != 0
     if not shell.any():
-        raise InputError(
+        raise NoSurroundingsError(
             f"{name} has no surroundings to compare it with.",
             expected=f"voxels within {shell_mm:g} mm, inside the brain, that no label holds",
             remedy="widen the shell, or compare with a named structure",

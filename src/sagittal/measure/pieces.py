@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sagittal.errors import InputError
+from sagittal.errors import InputError, NoSurroundingsError
 from sagittal.measure.asymmetry import MidsagittalPlane, Side
 from sagittal.measure.block import Block, block_of, on_grid_of, ras_view
 from sagittal.measure.components import Components, find_components
@@ -153,7 +153,7 @@ def looking(image: Image, word: Contrast, brain: Mask | None = None) -> Choice:
 def _looks(image: Image, pieces: Mask, name: str, brain: Mask | None) -> Contrast | None:
     try:
         shell = surroundings(pieces, name, brain)
-    except InputError:
+    except NoSurroundingsError:
         return None
     [around] = shell.labels.values()
     return relative_intensity(image, block_of(pieces, name), block_of(shell, around), around).word

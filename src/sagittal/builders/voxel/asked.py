@@ -35,6 +35,9 @@ _WORDS = {
     "target nearest": "volume of piece nearest to",
     "target bright": "volume of hyperintense pieces",
     "target dark": "volume of hypointense pieces",
+    "diffusion": "diffusion restriction",
+    "enhancement": "contrast uptake",
+    "course": "course over time",
     "change": "change of volume",
     "change_diameter": "change of diameter",
 }

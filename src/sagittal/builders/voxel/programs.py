@@ -105,7 +105,7 @@ def measure(task: str, encoded: Sequence[str], a: Thing, *, sequence: str = "", 
     words = spec.words.format(a=a.name, was=a.was, kind=kind)
     if a.many:
         words = words.replace(f"The {a.name} is ", f"The {a.name} are ").replace("; its", "; their")
-    return encoded_and_read(encoded), middle, (_said(words) if a.found[0] else _said(a.missing()))
+    return encoded_and_read(encoded), middle, (said(words) if a.found[0] else said(a.missing()))
 
 
 def compare(task: str, encoded: Sequence[str], a: Thing, b: Thing) -> Programs:
@@ -117,9 +117,9 @@ def compare(task: str, encoded: Sequence[str], a: Thing, b: Thing) -> Programs:
         last = _missing_of_two(a, b)
     elif task == "difference":
         words = f"The volume of the {a.name} is {{va}}, that of the {b.name} {{vb}}: a difference of {{d}}."
-        last = _said(words)
+        last = said(words)
     elif task == "ratio":
-        last = _said(f"The volume of the {a.name} is {{va}}, that of the {b.name} {{vb}}: a ratio of {{r}}.")
+        last = said(f"The volume of the {a.name} is {{va}}, that of the {b.name} {{vb}}: a ratio of {{r}}.")
     else:
         last = program(
             'word = "larger than" if va > vb else "smaller than" if va < vb else "the same as"',
@@ -136,7 +136,7 @@ def asymmetry(encoded: Sequence[str], left: Thing, right: Thing) -> Programs:
         last = _missing_of_two(left, right)
     else:
         words = f"The volume of the {left.name} is {{va}}, that of the {right.name} {{vb}}: "
-        last = _said(words + "an asymmetry index of {i}.")
+        last = said(words + "an asymmetry index of {i}.")
     return encoded_and_read(encoded), program(*middle), last
 
 
@@ -149,7 +149,7 @@ def change(before: Sequence[str], after: Sequence[str], a: Thing, *, by: str = "
         by: ``volume`` or ``diameter``.
     """
     noun = {"volume": "volume", "diameter": "longest diameter"}[by]
-    plan = program(f"fa = {_encoded(before)}", f"fb = {_encoded(after)}", "read(fa)", "read(fb)")
+    plan = program(f"fa = {encode_call(before)}", f"fb = {encode_call(after)}", "read(fa)", "read(fb)")
     middle = [
         f'ma = segment(fa, "{a.name}")',
         f'mb = segment(fb, "{a.name}")',
@@ -168,13 +168,13 @@ def change(before: Sequence[str], after: Sequence[str], a: Thing, *, by: str = "
             "stop()",
         )
     elif later:
-        last = _said(f"The {a.name} {a.was} not there before; the {noun} is now {{vb}}.")
+        last = said(f"The {a.name} {a.was} not there before; the {noun} is now {{vb}}.")
     elif earlier:
-        last = _said(
+        last = said(
             f"The {a.name} {a.was} there before, with a {noun} of {{va}}, and can no longer be found."
         )
     else:
-        last = _said(f"No {a.name} {a.was} found at either visit.")
+        last = said(f"No {a.name} {a.was} found at either visit.")
     return plan, program(*middle), last
 
 
@@ -188,7 +188,7 @@ def parts(encoded: Sequence[str], *, found: bool) -> Programs:
     lines += [f"{v} = volume(m{v})" for v in PARTS] + [f"read({v})" for v in PARTS]
     listed = [f"{name} {{{v}}}" for v, name in PARTS.items()]
     words = f"The volumes are: {', '.join(listed)}." if found else "No whole tumour was found."
-    return encoded_and_read(encoded), program(*lines), _said(words)
+    return encoded_and_read(encoded), program(*lines), said(words)
 
 
 def abstention(reason: str) -> Programs:
@@ -201,13 +201,14 @@ def program(*lines: str) -> str:
     return "\n".join(lines)
 
 
-def _encoded(names: Sequence[str]) -> str:
+def encode_call(names: Sequence[str]) -> str:
+    """The call that encodes these images."""
     return f"encode({', '.join(names)})"
 
 
 def encoded_and_read(names: Sequence[str]) -> str:
     """The first program of every task about one visit."""
-    return program(f"f = {_encoded(names)}", "read(f)")
+    return program(f"f = {encode_call(names)}", "read(f)")
 
 
 def _two(a: Thing, b: Thing) -> list[str]:
@@ -222,11 +223,12 @@ def _two(a: Thing, b: Thing) -> list[str]:
 def _missing_of_two(a: Thing, b: Thing) -> str:
     gone = [(thing, v) for thing, v in ((a, "va"), (b, "vb")) if not thing.found[0]]
     if len(gone) == 2:
-        return _said(f"Neither the {a.name} nor the {b.name} can be found.")
+        return said(f"Neither the {a.name} nor the {b.name} can be found.")
     there, variable = (b, "vb") if gone[0][0] is a else (a, "va")
-    return _said(f"{gone[0][0].missing()} The volume of the {there.name} is {{{variable}}}.")
+    return said(f"{gone[0][0].missing()} The volume of the {there.name} is {{{variable}}}.")
 
 
-def _said(words: str) -> str:
+def said(words: str) -> str:
+    """The last program: these words, with the values of variables in braces."""
     template = "f" if "{" in words else ""
     return program(f'say({template}"{words}")', "stop()")
