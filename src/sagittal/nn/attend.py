@@ -44,7 +44,7 @@ class Attend(torch.autograd.Function):
         x = stacked.float()
         a = _pick(x, asked)
         share = _shares(a @ to_key, x, seen)
-        return _weighted(a + bias, share, x @ to_value.mT).to(stacked.dtype)
+        return _weighted(a + bias, share, x @ to_value.transpose(-1, -2)).to(stacked.dtype)
 
     @staticmethod
     @once_differentiable
@@ -57,15 +57,15 @@ class Attend(torch.autograd.Function):
             q = a @ to_key
             share = _shares(q, x, seen)
             # (items, A, T, n): of the weights, then through the softmax to the scores.
-            of_share = _products(g, x @ to_value.mT)
+            of_share = _products(g, x @ to_value.transpose(-1, -2))
             of_score = share * (of_share - (share * of_share).sum(dim=2, keepdim=True))
             of_value = _weighted(None, share.transpose(1, 2), g)
             of_q = _weighted(None, of_score, x)
             of_x = _weighted(of_value @ to_value, of_score.transpose(1, 2), q)
-            of_a = g + of_q @ to_key.mT
+            of_a = g + of_q @ to_key.transpose(-1, -2)
             of_x.index_add_(1, torch.tensor(ctx.asked, device=x.device), of_a)
-            of_key = a.flatten(0, 2).mT @ of_q.flatten(0, 2)
-            of_to_value = of_value.flatten(0, 2).mT @ x.flatten(0, 2)
+            of_key = a.flatten(0, 2).transpose(-1, -2) @ of_q.flatten(0, 2)
+            of_to_value = of_value.flatten(0, 2).transpose(-1, -2) @ x.flatten(0, 2)
             of_bias = g.new_ones(g[..., 0].numel()) @ g.flatten(0, 2)
         return of_x.to(stacked.dtype), None, None, of_key, of_to_value, of_bias
 

@@ -171,8 +171,8 @@ class VolumeEncoder(nn.Module):
         """ε_v°: the largest value of each channel of the deepest output, fully connected to d (§3.1)."""
         pooled = [x.amax(dim=(2, 3, 4)).unflatten(0, (studies, -1)) for x in deepest]
         order = [stream for group in grids.groups for stream in group]
-        back = [order.index(stream) for stream in range(grids.streams)]
-        return self.to_read(torch.cat(pooled, dim=1)[:, back])
+        back = torch.tensor([order.index(stream) for stream in range(grids.streams)])
+        return self.to_read(torch.cat(pooled, dim=1).index_select(1, back.to(pooled[0].device)))
 
 
 class VolumeGenerator(nn.Module):

@@ -89,7 +89,9 @@ class StreamInteraction(nn.Module):
                 # softmax over one stream is 1: Eq. 1 is one linear layer, B = A' (I + W_V W_f) + bias.
                 whole = to_value + torch.eye(len(to_value), device=own.device)
                 return functional.linear(own, whole.to(own.dtype), self.out.bias.to(own.dtype))
-            to_key = self.query.weight.float().mT @ self.key.weight.float() * self.attention**-0.5
+            to_key = (
+                self.query.weight.float().transpose(-1, -2) @ self.key.weight.float() * self.attention**-0.5
+            )
             return self._blocks(own, streams, others, to_key, to_value)
 
     def _blocks(
