@@ -8,10 +8,13 @@
     python recipes/voxelprompt.py ship --out runs/voxelprompt --real runs/reproduce/voxelprompt-real \\
         --folder src/sagittal/weights/voxelprompt-small
 
-``join`` begins with what ``voxelprompt_vision.py`` and ``voxelprompt_language.py`` learnt apart and goes on
-with Eq. 2 alone: masks teach the language model its φ, and no fixed code is used any more. It goes on where
-it was cut off. What ships so far was put together only (``--minutes 0``): the joint steps wait for better
-eyes. ``paper`` trains the published configuration from nothing, as §4.3 says, on the same studies:
+``join`` begins with what ``voxelprompt_vision.py`` and ``voxelprompt_language.py`` learnt apart: one layer is
+solved that turns the words' states into the eyes' φ, the words settle on those φ, and both go on with Eq. 2
+alone: masks teach the language model its φ, and no fixed code is used any more. It goes on where it was cut
+off. What ships so far was put together and settled (``--minutes 0``): 60 joint steps raised anatomy on real
+validation scans no more than settling did, and cost tumours 0.10.
+
+``paper`` trains the published configuration from nothing, as §4.3 says, on the same studies:
 
     python recipes/voxelprompt.py paper --vision runs/vision --words runs/language --out runs/paper
 """
