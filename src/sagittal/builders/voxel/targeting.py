@@ -76,10 +76,8 @@ def target(
         f'm = segment(f, "{a.name}")', *lines, "c = components(g)", "v = volume(g)", "read(c)", "read(v)"
     )
     called = spec.words.format(a=a.name, b=b, kind=kind)
-    one = spec.name in ("smallest", "second", "nearest")
-    there = (
-        f"The volume of the {called} is {{v}}." if one else f"The volume of the {called} is {{v}} ({{c}})."
-    )
+    one = called.startswith(("smallest", "second", "piece of"))
+    there = f"The volume of the {called} is {{v}}" + ("." if one else " (pieces: {c}).")
     last = program(
         f'words = f"{there}" if c > 0 else "No {called} {"was" if one else "were"} found."',
         "say(words)",
@@ -109,7 +107,7 @@ def _ask(s: Situation, spec: Target) -> Question | None:
     if spec.other:
         beside = s.structure(visit, "anatomy")
         # Everything is near the whole.
-        if beside is None or beside.name in _WHOLES:
+        if beside is None or beside.base in _WHOLES:
             return None
         other, slots["b"] = beside.name, beside.phrases
         names.append(other)
