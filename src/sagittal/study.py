@@ -198,6 +198,13 @@ class Mask(_OnGrid):
         """This mask at the voxel centres of ``target``, nearest neighbour."""
         return self._with(resample(self.data, self.geometry, target, order=0), target)
 
+    def on_grid(self, target: Geometry) -> Mask:
+        """This mask on ``target``: its axes turned where that is enough, nearest neighbour otherwise."""
+        if self.geometry.same_grid(target):
+            return self
+        turned = self.reorient(target.orientation)
+        return turned if turned.geometry.same_grid(target) else self.resample_to(target)
+
     def to_json(self) -> dict[str, Any]:
         """All but the voxels."""
         return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from sagittal.agent.host import CallContext
 from sagittal.agent.library import Library
 from sagittal.agent.measuring import label_of
@@ -10,7 +12,6 @@ from sagittal.answer import Measurement
 from sagittal.errors import InputError
 from sagittal.measure import pieces
 from sagittal.measure.asymmetry import Side, brain_plane
-from sagittal.measure.block import block_of
 from sagittal.measure.components import find_components
 from sagittal.measure.intensity import Contrast
 from sagittal.study import Image, Mask
@@ -18,15 +19,9 @@ from sagittal.study import Image, Mask
 TARGETS = Library()
 
 
-def _pieces(mask: Mask, choice: pieces.Choice, words: str) -> Mask:
-    name = label_of(mask)
-    return pieces.choose(mask, name, choice, words.format(name))
-
-
-def _beside(mask: Mask, other: Mask) -> Mask:
-    """Another mask on a mask's grid: sequences and visits may lie on different ones in one world."""
-    turned = other.reorient(mask.geometry.orientation)
-    return turned if turned.geometry.same_grid(mask.geometry) else other.resample_to(mask.geometry)
+def _pieces(call: CallContext, mask: Mask, choice: pieces.Choice, words: str) -> Mask:
+    # Other masks come onto this one's grid: sequences and visits of one world may lie on different ones.
+    return pieces.choose(mask, call.block(mask), choice, words.format(label_of(mask)))
 
 
 # -- by size ---------------------------------------------------------------------------------------
@@ -35,13 +30,13 @@ def _beside(mask: Mask, other: Mask) -> Mask:
 @TARGETS.function("Mask")
 def largest(call: CallContext, mask: Mask) -> Mask:
     """The largest separate piece of a mask."""
-    return _pieces(mask, pieces.by_size(1), "largest piece of {}")
+    return _pieces(call, mask, pieces.by_size(1), "largest piece of {}")
 
 
 @TARGETS.function("Mask")
 def smallest(call: CallContext, mask: Mask) -> Mask:
     """The smallest separate piece of a mask."""
-    return _pieces(mask, pieces.by_size(-1), "smallest piece of {}")
+    return _pieces(call, mask, pieces.by_size(-1), "smallest piece of {}")
 
 
 @TARGETS.function("Mask")
@@ -50,7 +45,7 @@ def ranked(call: CallContext, mask: Mask, rank: Quantity) -> Mask:
     place = rank.value
     if place is None or place != int(place) or rank.unit or place < 1:
         raise InputError("A place in an order is a whole number from 1.", got=str(rank))
-    return _pieces(mask, pieces.by_size(int(place)), f"piece number {int(place)} by size of {{}}")
+    return _pieces(call, mask, pieces.by_size(int(place)), f"piece number {int(place)} by size of {{}}")
 
 
 # -- by place --------------------------------------------------------------------------------------
@@ -59,53 +54,60 @@ def ranked(call: CallContext, mask: Mask, rank: Quantity) -> Mask:
 @TARGETS.function("Mask")
 def left_pieces(call: CallContext, mask: Mask, brain: Mask) -> Mask:
     """The pieces of a mask that lie on the left side of the head."""
-    return _on_side(mask, brain, "left")
+    return _on_side(call, mask, brain, "left")
 
 
 @TARGETS.function("Mask")
 def right_pieces(call: CallContext, mask: Mask, brain: Mask) -> Mask:
     """The pieces of a mask that lie on the right side of the head."""
-    return _on_side(mask, brain, "right")
+    return _on_side(call, mask, brain, "right")
 
 
-def _on_side(mask: Mask, brain: Mask, side: Side) -> Mask:
-    return _pieces(mask, pieces.on_side(brain_plane(brain), side), f"pieces of {{}} on the {side}")
+def _on_side(call: CallContext, mask: Mask, brain: Mask, side: Side) -> Mask:
+    return _pieces(call, mask, pieces.on_side(brain_plane(brain), side), f"pieces of {{}} on the {side}")
 
 
 @TARGETS.function("Mask")
 def pieces_in(call: CallContext, mask: Mask, place: Mask) -> Mask:
     """The pieces of a mask that lie, by half or more, in another mask."""
-    return _pieces(mask, pieces.inside(_beside(mask, place)), f"pieces of {{}} in {label_of(place)}")
+    return _pieces(
+        call, mask, pieces.inside(place.on_grid(mask.geometry)), f"pieces of {{}} in {label_of(place)}"
+    )
 
 
 @TARGETS.function("Mask")
 def pieces_near(call: CallContext, mask: Mask, other: Mask) -> Mask:
     """The pieces of a mask within 10 mm of another mask."""
     words = f"pieces of {{}} within {pieces.NEAR_MM:g} mm of {label_of(other)}"
-    return _pieces(mask, pieces.near(_beside(mask, other)), words)
+    return _pieces(call, mask, pieces.near(other.on_grid(mask.geometry)), words)
 
 
 @TARGETS.function("Mask")
 def nearest(call: CallContext, mask: Mask, other: Mask) -> Mask:
     """The piece of a mask that comes nearest to another mask."""
-    return _pieces(mask, pieces.nearest(_beside(mask, other)), f"piece of {{}} nearest to {label_of(other)}")
+    return _pieces(
+        call,
+        mask,
+        pieces.nearest(other.on_grid(mask.geometry)),
+        f"piece of {{}} nearest to {label_of(other)}",
+    )
 
 
 @TARGETS.function("number", "mm")
 def distance(call: CallContext, mask: Mask, other: Mask) -> Measurement:
     """Shortest distance between two masks; 0 where they overlap."""
     one, two = label_of(mask), label_of(other)
-    empty = [name for m, name in ((mask, one), (other, two)) if not m.data.any()]
-    if not empty:
-        found = find_components(block_of(mask, one))
-        away = float(pieces.distances_mm(found, _beside(mask, other)).min())
+    block, away = call.block(mask), math.inf
+    if block is not None:
+        away = float(pieces.distances_mm(find_components(block), other.on_grid(mask.geometry)).min())
+    apart = math.isfinite(away)
     return Measurement(
         "distance",
-        None if empty else away,
+        away if apart else None,
         "mm",
         f"{one}, {two}",
         "between the nearest voxel centres",
-        undefined=f"the mask of {empty[0]} is empty" if empty else None,
+        undefined=None if apart else f"the mask of {two if block is not None else one} is empty",
     )
 
 
@@ -115,26 +117,26 @@ def distance(call: CallContext, mask: Mask, other: Mask) -> Measurement:
 @TARGETS.function("Mask")
 def bright_pieces(call: CallContext, volume: Image, mask: Mask, brain: Mask) -> Mask:
     """The pieces of a mask that are hyperintense in a volume, each against the brain around it."""
-    return _looking(volume, mask, brain, "hyperintense")
+    return _looking(call, volume, mask, brain, "hyperintense")
 
 
 @TARGETS.function("Mask")
 def dark_pieces(call: CallContext, volume: Image, mask: Mask, brain: Mask) -> Mask:
     """The pieces of a mask that are hypointense in a volume, each against the brain around it."""
-    return _looking(volume, mask, brain, "hypointense")
+    return _looking(call, volume, mask, brain, "hypointense")
 
 
-def _looking(volume: Image, mask: Mask, brain: Mask, word: Contrast) -> Mask:
-    return _pieces(mask, pieces.looking(volume, word, brain), f"{word} pieces of {{}} in {volume.kind}")
+def _looking(call: CallContext, volume: Image, mask: Mask, brain: Mask, word: Contrast) -> Mask:
+    return _pieces(call, mask, pieces.looking(volume, word, brain), f"{word} pieces of {{}} in {volume.kind}")
 
 
 @TARGETS.function("Mask")
 def new_pieces(call: CallContext, before: Mask, after: Mask) -> Mask:
     """The pieces of a later mask that do not overlap an earlier one, in one world."""
-    return _pieces(after, pieces.apart_from(_beside(after, before)), "new pieces of {}")
+    return _pieces(call, after, pieces.apart_from(before.on_grid(after.geometry)), "new pieces of {}")
 
 
 @TARGETS.function("Mask")
 def vanished_pieces(call: CallContext, before: Mask, after: Mask) -> Mask:
     """The pieces of an earlier mask that do not overlap a later one, in one world."""
-    return _pieces(before, pieces.apart_from(_beside(before, after)), "vanished pieces of {}")
+    return _pieces(call, before, pieces.apart_from(after.on_grid(before.geometry)), "vanished pieces of {}")

@@ -80,7 +80,7 @@ class AskedEyes:
             return empty
         mask = found[0]
         # Drawn on the first volume that the program encodes, which need not be the first image.
-        return mask if mask.geometry.same_grid(first.geometry) else mask.resample_to(first.geometry)
+        return mask.on_grid(first.geometry)
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,7 @@ def agreements(offer: Offer, images: Sequence[Image], structures: Sequence[str])
     for change, changed in changes.items():
         after = AskedEyes(offer)(changed, structures)
         for name in structures:
-            back = after[name].reorient("".join(before[name].geometry.orientation))
-            if not back.geometry.same_grid(before[name].geometry):
-                back = back.resample_to(before[name].geometry)
+            back = after[name].on_grid(before[name].geometry)
             found = compare(back, before[name], surfaces=False)
             yield Agreement(change, name, found.dice, found.volume_ml - found.true_ml)
 

@@ -118,9 +118,7 @@ def surroundings(mask: Mask, name: str, brain: Mask | None = None, shell_mm: flo
 
     mask.geometry.require_spacing("A shell")
     block = block_of(mask, name)
-    margin = [math.ceil(shell_mm / step) + 1 for step in mask.geometry.spacing]
-    start = [max(0, a - m) for a, m in zip(block.start, margin, strict=True)]
-    stop = [min(n, b + m) for n, b, m in zip(mask.shape, block.stop, margin, strict=True)]
+    start, stop = shell_box(block, shell_mm)
     near = mask.crop(start, stop)
     away = distance_transform_edt(near.data != mask.value_of(name), sampling=mask.geometry.spacing)
     shell = (away <= shell_mm) & (near.data == 0)
@@ -135,6 +133,20 @@ def surroundings(mask: Mask, name: str, brain: Mask | None = None, shell_mm: flo
     out = np.zeros(mask.shape, dtype=np.uint8)
     out[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))] = shell
     return Mask(out, mask.geometry, {1: f"{shell_mm:g} mm around {name}"}, mask.name, mask.session)
+
+
+def shell_box(block: Block, shell_mm: float = SHELL_MM) -> tuple[list[int], list[int]]:
+    """First and last index + 1, on a label's source grid, of its box with room for a shell.
+
+    Raises:
+        SpacingUnknownError: the grid has no spacing.
+    """
+    grid = block.source
+    grid.require_spacing("A shell")
+    margin = [math.ceil(shell_mm / step) + 1 for step in grid.spacing]
+    start = [max(0, a - m) for a, m in zip(block.start, margin, strict=True)]
+    stop = [min(n, b + m) for n, b, m in zip(grid.shape, block.stop, margin, strict=True)]
+    return start, stop
 
 
 def relative_intensity(

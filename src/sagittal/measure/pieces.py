@@ -16,7 +16,7 @@ from sagittal.errors import InputError, NoSurroundingsError
 from sagittal.measure.asymmetry import MidsagittalPlane, Side
 from sagittal.measure.block import Block, block_of, on_grid_of, ras_view
 from sagittal.measure.components import Components, find_components
-from sagittal.measure.intensity import Contrast, relative_intensity, surroundings
+from sagittal.measure.intensity import Contrast, relative_intensity, shell_box, surroundings
 from sagittal.study import Image, Mask
 
 #: Near, in millimetres between the nearest voxel centres: about a gyrus away.
@@ -28,21 +28,17 @@ INSIDE_SHARE = 0.5
 Choice = Callable[[Components], NDArray[np.bool_]]
 
 
-def choose(mask: Mask, name: str, choice: Choice, called: str) -> Mask:
+def choose(mask: Mask, block: Block | None, choice: Choice, called: str) -> Mask:
     """The pieces of a label that a choice picks.
 
     Args:
         mask: with the label; other labels of it are left out.
-        name: of the label.
+        block: the label, cut out of the mask; ``None`` when it has no voxel.
         choice: picks among its components; not asked where there are none.
         called: name of the one label of the result.
-
-    Raises:
-        LabelError: the mask has no label of this name.
     """
     data = np.zeros(mask.shape, dtype=np.uint8)
-    if (mask.data == mask.value_of(name)).any():
-        block = block_of(mask, name)
+    if block is not None:
         pieces = find_components(block)
         wanted = np.concatenate([[False], choice(pieces)])
         _in_block(data, block)[...] = wanted[pieces.labels]
@@ -144,10 +140,19 @@ def looking(image: Image, word: Contrast, brain: Mask | None = None) -> Choice:
         # The other pieces are no surroundings: each is a label of its own.
         data = np.zeros(block.source.shape, dtype=pieces.labels.dtype)
         _in_block(data, block)[...] = pieces.labels
-        each = Mask(data, block.source, names)
-        return np.array([_looks(image, each, name, brain) == word for name in names.values()], dtype=bool)
+        start, stop = shell_box(block)
+        each = Mask(data, block.source, names).crop(start, stop)
+        shown = _on_source(image, block).crop(start, stop)
+        inside = None if brain is None else on_grid_of(brain, block.source, "The brain").crop(start, stop)
+        return np.array([_looks(shown, each, name, inside) == word for name in names.values()], dtype=bool)
 
     return choice
+
+
+def _on_source(image: Image, block: Block) -> Image:
+    turned = image.reorient(block.source.orientation)
+    block.source.require_same_grid(turned.geometry, "An image and a mask")
+    return turned
 
 
 def _looks(image: Image, pieces: Mask, name: str, brain: Mask | None) -> Contrast | None:
@@ -185,18 +190,18 @@ def distances_mm(pieces: Components, other: Mask) -> NDArray[np.float64]:
     from scipy.spatial import cKDTree
 
     pieces.geometry.require_spacing("A distance")
+    found = np.full(len(pieces), np.inf)
     there = on_grid_of(other, pieces.block.source, "The other mask").data != 0
     if not there.any():
-        return np.full(len(pieces), np.inf)
-    tree = cKDTree(pieces.block.source.to_world(np.argwhere(_outer(there))))
-    found = np.full(len(pieces), np.inf)
+        return found
+    target = block_of(Mask(there.view(np.uint8), pieces.block.source, {1: "other"}), "other")
+    tree = cKDTree(target.geometry.to_world(np.argwhere(_outer(target.inside))))
     # A piece that overlaps the inside of the other never comes near its surface otherwise.
     touched = pieces.labels[_on_block(other, pieces.block) & pieces.block.inside].astype(np.intp) - 1
     found[np.unique(touched)] = 0.0
-    for _, index in pieces.block.coordinates():
-        owner = pieces.labels[tuple(index)].astype(np.intp) - 1
-        away, _ = tree.query(pieces.geometry.to_world(index.T))
-        np.minimum.at(found, owner, away)
+    own = np.argwhere(_outer(pieces.block.inside))
+    away, _ = tree.query(pieces.geometry.to_world(own))
+    np.minimum.at(found, pieces.labels[tuple(own.T)].astype(np.intp) - 1, away)
     return found
 
 

@@ -41,7 +41,7 @@ class LanguageTraining:
         model: whose language model and φ projection learn; its vision networks are left alone.
         stream: of conversations.
         config: batch and weights.
-        codes: name → (phi_channels,) φ to emit; the fixed ones when ``None``.
+        codes: φ to emit, as :meth:`VoxelPrompt.forward` takes them.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class LanguageTraining:
         model: VoxelPrompt,
         stream: LanguageStream,
         config: LanguageTrainingConfig,
-        codes: Mapping[str, Tensor] | None = None,
+        codes: bool | Mapping[str, Tensor] = True,
     ) -> None:
         self.model, self.stream, self.config, self.codes = model, stream, config, codes
         #: What learns.
@@ -67,7 +67,7 @@ class LanguageTraining:
         """Of a batch, by its number."""
         scripts = self.stream.batch(number, self.config.batch)
         with self.precision():
-            losses = self.model(scripts, codes=True if self.codes is None else self.codes)
+            losses = self.model(scripts, codes=self.codes)
         # Each token counts alike, not each conversation: a refusal is a seventh as long as an answer, and
         # would weigh seven times as much wherever it is open whether to answer. The batches of a step are
         # of unlike lengths, so the sum is divided by what a batch holds on average, not by what this holds.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sagittal.builders.voxel.programs import Programs, Thing, encode_call, encoded_and_read, program, said
+from sagittal.builders.voxel.programs import Programs, Thing, encoded_and_read, program, said, two_visits
 from sagittal.builders.voxel.situation import Question, Situation
-from sagittal.builders.voxel.tasks import Task, pathologies
+from sagittal.builders.voxel.tasks import Task, followed, pathologies, worded
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,8 @@ def pair(spec: Pair, images: Sequence[str], a: Thing, first: str, second: str) -
 
 def course(before: Sequence[str], after: Sequence[str], a: Thing) -> Programs:
     """Whether a structure grows, shrinks or is stable between two visits."""
-    plan = program(f"fa = {encode_call(before)}", f"fb = {encode_call(after)}", "read(fa)", "read(fb)")
-    middle = program(
-        f'ma = segment(fa, "{a.name}")',
-        f'mb = segment(fb, "{a.name}")',
-        "va = volume(ma)",
-        "vb = volume(mb)",
-        "w = course(va, vb)",
-        "read(w)",
-        "read(va)",
-        "read(vb)",
-    )
+    plan, lines = two_visits(before, after, a)
+    middle = program(*lines, "w = course(va, vb)", "read(w)", "read(va)", "read(vb)")
     return plan, middle, said(f"The course of the {a.name} is: {{w}} (from {{va}} to {{vb}}).")
 
 
@@ -76,18 +67,18 @@ def _pair_task(spec: Pair) -> Task:
         if both is None or structure is None:
             return None
         made = pair(spec, s.encoded(s.last, spec.kinds[0]), s.thing(structure, s.last), *both)
-        return Question(f"ask {spec.name}", {"a": structure.phrases}, made, (structure.name,))
+        return worded(spec.name, None, {"a": structure}, made)
 
     return Task(spec.name, 1.5, applies, ask)
 
 
 def _ask_course(s: Situation) -> Question | None:
     before, after = s.given.visits[0], s.given.visits[-1]
-    structure = s.structure(s.choose((before, after)), "both" if s.chance(0.3) else "pathology")
-    if structure is None or not all(s.truth.knows(structure, v.session) for v in (before, after)):
+    structure = followed(s)
+    if structure is None:
         return None
     made = course(before.names, after.names, s.thing(structure, before, after))
-    return Question("ask course", {"a": structure.phrases}, made, (structure.name,))
+    return worded("course", None, {"a": structure}, made)
 
 
 BEHAVIOUR: tuple[Task, ...] = (

@@ -149,13 +149,7 @@ def change(before: Sequence[str], after: Sequence[str], a: Thing, *, by: str = "
         by: ``volume`` or ``diameter``.
     """
     noun = {"volume": "volume", "diameter": "longest diameter"}[by]
-    plan = program(f"fa = {encode_call(before)}", f"fb = {encode_call(after)}", "read(fa)", "read(fb)")
-    middle = [
-        f'ma = segment(fa, "{a.name}")',
-        f'mb = segment(fb, "{a.name}")',
-        f"va = {by}(ma)",
-        f"vb = {by}(mb)",
-    ]
+    plan, middle = two_visits(before, after, a, by)
     middle += ["read(va)", "read(vb)"]
     earlier, later = a.found
     if earlier and later:
@@ -176,6 +170,15 @@ def change(before: Sequence[str], after: Sequence[str], a: Thing, *, by: str = "
     else:
         last = said(f"No {a.name} {a.was} found at either visit.")
     return plan, program(*middle), last
+
+
+def two_visits(
+    before: Sequence[str], after: Sequence[str], a: Thing, by: str = "volume"
+) -> tuple[str, list[str]]:
+    """The first program about two visits, and the lines that measure a structure at each: va and vb."""
+    plan = program(f"fa = {encode_call(before)}", f"fb = {encode_call(after)}", "read(fa)", "read(fb)")
+    segmented = [f'ma = segment(fa, "{a.name}")', f'mb = segment(fb, "{a.name}")']
+    return plan, [*segmented, f"va = {by}(ma)", f"vb = {by}(mb)"]
 
 
 #: Parts of a tumour that are listed together, by variable.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sagittal.builders.voxel.programs import Programs, Thing, encoded_and_read, program
 from sagittal.builders.voxel.situation import Question, Situation
-from sagittal.builders.voxel.tasks import Task, pathologies
-from sagittal.language.voxel_wordings import Phrase
+from sagittal.builders.voxel.tasks import Task, pathologies, worded
 
 
 @dataclass(frozen=True)
@@ -20,6 +19,7 @@ class Target:
         lines: make the mask ``g`` of the pieces that are meant from ``m``; {b} is another structure, {seq}
             the variable of a named sequence.
         words: how answers call them; {a}, {b} structures, {kind} what the sequence is called.
+        many: whether more than one piece may be meant.
         other: whether it names another structure.
         sequence: whether it names a sequence.
     """
@@ -27,26 +27,24 @@ class Target:
     name: str
     lines: tuple[str, ...]
     words: str
+    many: bool = True
     other: bool = False
     sequence: bool = False
 
 
 _BRAIN = 'b = segment(f, "brain")'
+_OTHER = 'o = segment(f, "{b}")'
 TARGETS = (
-    Target("smallest", ("g = smallest(m)",), "smallest piece of the {a}"),
-    Target("second", ("g = ranked(m, 2)",), "second largest piece of the {a}"),
+    Target("smallest", ("g = smallest(m)",), "smallest piece of the {a}", many=False),
+    Target("second", ("g = ranked(m, 2)",), "second largest piece of the {a}", many=False),
     Target("left", (_BRAIN, "g = left_pieces(m, b)"), "pieces of the {a} on the left"),
     Target("right", (_BRAIN, "g = right_pieces(m, b)"), "pieces of the {a} on the right"),
-    Target(
-        "near",
-        ('o = segment(f, "{b}")', "g = pieces_near(m, o)"),
-        "pieces of the {a} near the {b}",
-        other=True,
-    ),
+    Target("near", (_OTHER, "g = pieces_near(m, o)"), "pieces of the {a} near the {b}", other=True),
     Target(
         "nearest",
-        ('o = segment(f, "{b}")', "g = nearest(m, o)"),
+        (_OTHER, "g = nearest(m, o)"),
         "piece of the {a} nearest to the {b}",
+        many=False,
         other=True,
     ),
     Target(
@@ -62,6 +60,10 @@ TARGETS = (
         sequence=True,
     ),
 )
+# Everything is near these.
+_ALL_OVER = frozenset(
+    ("brain", "cerebrum", "intracranial cavity", "cerebral cortex", "cerebral white matter")
+)
 
 
 def target(
@@ -76,22 +78,17 @@ def target(
         f'm = segment(f, "{a.name}")', *lines, "c = components(g)", "v = volume(g)", "read(c)", "read(v)"
     )
     called = spec.words.format(a=a.name, b=b, kind=kind)
-    one = called.startswith(("smallest", "second", "piece of"))
-    there = f"The volume of the {called} is {{v}}" + ("." if one else " (pieces: {c}).")
-    last = program(
-        f'words = f"{there}" if c > 0 else "No {called} {"was" if one else "were"} found."',
-        "say(words)",
-        "stop()",
-    )
+    there = f"The volume of the {called} is {{v}}" + (" (pieces: {c})." if spec.many else ".")
+    gone = f"No {called} {'were' if spec.many else 'was'} found."
+    last = program(f'words = f"{there}" if c > 0 else "{gone}"', "say(words)", "stop()")
     return encoded_and_read(encoded), middle, last
 
 
 def _task(spec: Target) -> Task:
     def applies(s: Situation) -> bool:
-        anatomy = s.anatomy(s.last, found=True)
-        brain = "brain" in {x.name for x in anatomy}
-        named = bool(s.named_kinds(s.last)) if spec.sequence else True
-        return named and bool(anatomy) and (brain or spec.other) and bool(pathologies(s))
+        anatomy = {x.name for x in s.anatomy(s.last, found=True)}
+        shown = "brain" in anatomy if _BRAIN in spec.lines else bool(anatomy)
+        return shown and (not spec.sequence or bool(s.named_kinds(s.last))) and bool(pathologies(s))
 
     return Task(f"target_{spec.name}", 0.8, applies, lambda s: _ask(s, spec))
 
@@ -101,31 +98,23 @@ def _ask(s: Situation, spec: Target) -> Question | None:
     pathology = s.structure(visit, "pathology")
     if pathology is None:
         return None
-    slots: dict[str, Sequence[Phrase]] = {"a": pathology.phrases}
-    names = [pathology.name]
-    other, variable, called = "", "", ""
+    things = {"a": pathology}
     if spec.other:
         beside = s.structure(visit, "anatomy")
-        # Everything is near the whole.
-        if beside is None or beside.base in _WHOLES:
+        if beside is None or beside.base in _ALL_OVER:
             return None
-        other, slots["b"] = beside.name, beside.phrases
-        names.append(other)
+        things["b"] = beside
+    named: dict[str, str] = {"b": things["b"].name} if spec.other else {}
     if spec.sequence:
         kind = s.choose(s.named_kinds(visit))
-        found = s.given.of_kind(kind, visit)
-        assert found is not None
-        variable, called = found, s.table.sequences[kind].name
-        slots["seq"] = s.table.sequences[kind].phrases
-    if words is not None:
-        slots["scan"] = words
-    made = target(
-        spec, s.encoded(visit, kind), s.thing(pathology, visit), b=other, sequence=variable, kind=called
-    )
-    root = f"{'ask' if words is None else 'ask_on'} target {spec.name}"
-    return Question(root, slots, made, tuple(names))
+        variable = s.given.of_kind(kind, visit)
+        assert variable is not None
+        named = {"sequence": variable, "kind": s.table.sequences[kind].name}
+    made = target(spec, s.encoded(visit, kind), s.thing(pathology, visit), **named)
+    question = worded(f"target {spec.name}", words, things, made)
+    if not spec.sequence:
+        return question
+    return replace(question, slots={**question.slots, "seq": s.table.sequences[kind].phrases})
 
-
-_WHOLES = frozenset(("brain", "cerebrum", "intracranial cavity", "cerebral cortex", "cerebral white matter"))
 
 TARGETING: tuple[Task, ...] = tuple(_task(spec) for spec in TARGETS)

@@ -64,7 +64,7 @@ def _measure(name: str, kinds: str, weight: float = 1.0) -> Task:
             return None
         encoded = s.encoded(visit, kind)
         made = programs.measure(name, encoded, s.thing(structure, visit))
-        return _question(name, words, {"a": structure}, made)
+        return worded(name, words, {"a": structure}, made)
 
     return Task(name, weight, applies, ask)
 
@@ -74,9 +74,10 @@ def pathologies(s: Situation) -> list[Structure]:
     return s.pathologies(s.last, found=True) + s.pathologies(s.last, found=False)
 
 
-def _question(
+def worded(
     name: str, words: Sequence[Phrase] | None, things: dict[str, Structure], made: programs.Programs
 ) -> Question:
+    """What is asked: the grammar's root, with words for the images where a question names them."""
     slots: dict[str, Sequence[Phrase]] = {slot: thing.phrases for slot, thing in things.items()}
     if words is not None:
         slots["scan"] = words
@@ -126,7 +127,7 @@ def _compare(name: str) -> Task:
             return None
         a, b = pair
         made = programs.compare(name, s.encoded(visit, kind), s.thing(a, visit), s.thing(b, visit))
-        question = _question(name, words, {"a": a, "b": b}, made)
+        question = worded(name, words, {"a": a, "b": b}, made)
         if a.base == b.base and s.chance(0.5):
             # "Is the left hippocampus smaller than the right one?"
             question = replace(question, slots={**question.slots, "b": _OTHER_SIDE[b.side]})
@@ -157,7 +158,7 @@ def _ask_asymmetry(s: Situation) -> Question | None:
     left, right = sorted(pair, key=lambda x: x.side)
     made = programs.asymmetry(s.encoded(visit, kind), s.thing(left, visit), s.thing(right, visit))
     whole = s.table[left.base]
-    question = _question("asymmetry", words, {"a": whole}, made)
+    question = worded("asymmetry", words, {"a": whole}, made)
     # Both sides are meant already: "the asymmetry of the left and right hippocampus" says it twice.
     return replace(question, slots={**question.slots, "a": whole.plain})
 
@@ -165,14 +166,22 @@ def _ask_asymmetry(s: Situation) -> Question | None:
 # -- two visits, and a tumour's parts ------------------------------------------------------------
 
 
+def followed(s: Situation) -> Structure | None:
+    """A structure whose place both the first and the last visit settle."""
+    both = s.given.visits[0], s.given.visits[-1]
+    structure = s.structure(s.choose(both), "both" if s.chance(0.4) else "pathology")
+    known = structure is not None and all(s.truth.knows(structure, v.session) for v in both)
+    return structure if known else None
+
+
 def _change(name: str, by: str) -> Task:
     def ask(s: Situation) -> Question | None:
         before, after = s.given.visits[0], s.given.visits[-1]
-        structure = s.structure(s.choose((before, after)), "both" if s.chance(0.4) else "pathology")
-        if structure is None or not all(s.truth.knows(structure, v.session) for v in (before, after)):
+        structure = followed(s)
+        if structure is None:
             return None
         made = programs.change(before.names, after.names, s.thing(structure, before, after), by=by)
-        return _question(name, None, {"a": structure}, made)
+        return worded(name, None, {"a": structure}, made)
 
     return Task(name, 4.0 if by == "volume" else 2.0, lambda s: s.several, ask)
 
@@ -183,7 +192,7 @@ def _ask_parts(s: Situation) -> Question | None:
     if not found and not s.chance(s.config.absent):
         return None
     made = programs.parts(s.encoded(visit, kind), found=found)
-    question = _question("parts", words, {}, made)
+    question = worded("parts", words, {}, made)
     return Question(question.root, question.slots, made, tuple(programs.PARTS.values()))
 
 

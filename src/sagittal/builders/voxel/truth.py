@@ -116,8 +116,7 @@ class Truth:
         chosen = np.zeros(max(top, 1), np.uint8)
         chosen[[v for v in values if v < top]] = 1
         binary = Mask(chosen[source.data], source.geometry, {1: structure.name}, "truth", like.session)
-        same = source.geometry.same_grid(like.geometry)
-        return binary if same else binary.resample_to(like.geometry)
+        return binary.on_grid(like.geometry)
 
     def _source(self, structure: Structure, session: str) -> tuple[Mask | None, tuple[int, ...]]:
         if not structure.is_pathology:
