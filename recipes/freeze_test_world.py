@@ -1,6 +1,9 @@
-"""Freeze the simulated test world: write its hashes and make-up below its committed table.
+"""Freeze a simulated test world: write its hashes and make-up below its committed table.
 
-Run once: python recipes/freeze_test_world.py --heads FOLDER
+Run once a table:
+
+    python recipes/freeze_test_world.py --heads FOLDER
+    python recipes/freeze_test_world.py --heads FOLDER --table task_world.yaml
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import yaml
 
 from sagittal.evaluation.frozen_world import (
     TABLE,
+    TASKS,
     image_checksum,
     make_study,
     places,
@@ -29,14 +33,16 @@ from sagittal.runtime import runtime
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--heads", type=Path, required=True, help="folder of the head label maps")
+    parser.add_argument("--table", choices=(TABLE, TASKS), default=TABLE, help="which world")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
-    if "frozen" in world_table():
-        parser.error("the world is frozen already; make a second table")
+    table = world_table(arguments.table)
+    if "frozen" in table:
+        parser.error("the world is frozen already; make another table")
     runtime("cpu", threads=arguments.threads)
-    heads = world_heads(arguments.heads)
+    heads = world_heads(arguments.heads, table)
     hashes, checksums, by_world, everything = {}, {}, {}, []
-    for place in places():
+    for place in places(table):
         made = make_study(place, heads)
         hashes[place.name] = study_hash(place, made)
         checksums[place.name] = image_checksum(made)[:16]
@@ -52,10 +58,10 @@ def main() -> None:
         "studies": hashes,
         "image_checksums_of_one_machine": checksums,
     }
-    table = Path(str(files("sagittal.evaluation") / "tables" / TABLE))
+    path = Path(str(files("sagittal.evaluation") / "tables" / arguments.table))
     head = "\n# Below: written by recipes/freeze_test_world.py. Hashes are over label maps and settings.\n"
-    text = table.read_text(encoding="utf-8") + head
-    write_text(table, text + yaml.safe_dump({"frozen": frozen}, sort_keys=False, width=112))
+    text = path.read_text(encoding="utf-8") + head
+    write_text(path, text + yaml.safe_dump({"frozen": frozen}, sort_keys=False, width=112))
     print(frozen["sha256"])
 
 

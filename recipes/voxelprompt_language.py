@@ -3,14 +3,17 @@
     python recipes/voxelprompt_language.py pool --heads HEADS --data runs/language/pool
     python recipes/voxelprompt_language.py train --data runs/language/pool --out runs/language/run
     python recipes/voxelprompt_language.py more --data runs/language/pool --out runs/language/run
-    python recipes/voxelprompt_language.py score --data runs/language/pool --out runs/language/run
+    python recipes/voxelprompt_language.py pool --tasks all --heads HEADS --data runs/language_all/pool
+    python recipes/voxelprompt_language.py all --data runs/language_all/pool --out runs/language/run
+    python recipes/voxelprompt_language.py score --data runs/language_all/pool --out runs/language/run/all
 
 ``pool`` simulates patients (about five minutes on one core): ``HEADS`` holds the label maps
 ``training_seg_01`` … ``training_seg_10``, of which the first seven are used. ``train`` makes the tokenizer
 and trains; it goes on where it was cut off. ``more``, in ``OUT/more``, begins with what that learnt, and half
 of its conversations end after the line that says what was asked (its schedule was for 3,000 steps at first;
-what is misread most came more often from step 720 on). ``score`` lets the last weights write
-programs (``--out runs/language/run/more`` for those of ``more``).
+what is misread most came more often from step 720 on). ``all``, in ``OUT/all``, begins with what ``more``
+learnt of the core, and goes on with every task of §4.1. ``score`` lets the last weights write
+programs .
 """
 
 from __future__ import annotations
@@ -47,21 +50,26 @@ LOOP = LoopConfig(
     score_every=250,
 )
 MORE = dataclasses.replace(LOOP, steps=2_500, rate=8e-4, hidden_rate=1.6e-3)
+ALL = dataclasses.replace(LOOP, steps=1_030, rate=1e-3, hidden_rate=2e-3)
 TRAINING = LanguageTrainingConfig()
 # As many tokens a step as before, since first lines are short.
 MORE_TRAINING = LanguageTrainingConfig(batch=9)
-FIRST_LINES = 0.5
+FIRST_LINES = {"more": 0.5, "all": 0.4}
+LEAST = {"all": 0.01}
+# What each step begins with, where it does not begin with nothing.
+AFTER = {"more": "", "all": "more"}
 
 
 def main() -> None:
-    """One of three steps."""
+    """One of the steps."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("step", choices=("pool", "train", "more", "score"))
+    parser.add_argument("step", choices=("pool", "train", "more", "all", "score"))
     parser.add_argument("--data", type=Path, default=Path("runs/language/pool"))
     parser.add_argument("--out", type=Path, default=Path("runs/language/run"))
     parser.add_argument("--heads", type=Path, help="for pool")
+    parser.add_argument("--tasks", choices=("core", "all"), default="core", help="for pool")
     parser.add_argument("--steps", type=int, help="of the schedule, instead of the recipe's")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--count", type=int, default=600, help="for score: conversations of each sort")
@@ -71,22 +79,22 @@ def main() -> None:
         if given.heads is None:
             parser.error("pool needs --heads")
         heads = HeadSet.from_folder(given.heads).subset(range(7))
-        make_pool(
-            given.data, heads, PoolConfig(), given.seed, lambda done, of: print(f"{done}/{of}", flush=True)
-        )
+        config = PoolConfig()
+        config = config.model_copy(update={"tasks": config.tasks.model_copy(update={"tasks": given.tasks})})
+        make_pool(given.data, heads, config, given.seed, lambda done, of: print(f"{done}/{of}", flush=True))
         return
     items = read_pool(given.data)
     training = _training(given, items)
-    if given.step in ("train", "more"):
-        more = given.step == "more"
-        if more:
-            use_mean(torch.load(given.out / "last.pt", weights_only=True), training.module)
-        config = MORE if more else LOOP
+    if given.step != "score":
+        if given.step in AFTER:
+            before = given.out / AFTER[given.step] / "last.pt"
+            use_mean(torch.load(before, weights_only=True), training.module)
+        config = {"train": LOOP, "more": MORE, "all": ALL}[given.step]
         loop = Loop(
             training.module,
             dataclasses.replace(config, steps=given.steps or config.steps),
             training.loss,
-            given.out / "more" if more else given.out,
+            given.out / given.step if given.step in AFTER else given.out,
             scores=training.scores,
             say=lambda line: print(line, flush=True),
             hidden=training.hidden,
@@ -122,11 +130,16 @@ def _training(given: argparse.Namespace, items: tuple[Item, ...]) -> LanguageTra
     torch.set_flush_denormal(True)
     keep_memory()
     model = VoxelPrompt(VoxelPromptConfig.preset("small", vocabulary=tokenizer.size)).train()
-    more = given.step == "more"
+    # A later step draws other conversations; `score` draws those that `train` was watched on.
+    seed = given.seed + ("train", "more", "all").index(given.step) if given.step != "score" else given.seed
     stream = LanguageStream(
-        items, Scribe(tokenizer), given.seed + more, first_lines=FIRST_LINES if more else 0.0
+        items,
+        Scribe(tokenizer),
+        seed,
+        first_lines=FIRST_LINES.get(given.step, 0.0),
+        least=LEAST.get(given.step, 0.0),
     )
-    return LanguageTraining(model, stream, MORE_TRAINING if more else TRAINING)
+    return LanguageTraining(model, stream, MORE_TRAINING if given.step in AFTER else TRAINING)
 
 
 if __name__ == "__main__":

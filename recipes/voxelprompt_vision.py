@@ -6,6 +6,7 @@
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage whole
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage weaker
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage heads
+    python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage worst
 
 ``HEADS`` holds the label maps ``training_seg_01`` … ``training_seg_10``; the studies are made on the first
 run (a few minutes, 14 GB). ``--watch FOLDER`` looks at real validation scans now and then
@@ -17,6 +18,8 @@ many structures a patch; the deep levels learn it first, and ``finest`` asks the
 less well. ``weaker`` goes on with that, and with tumours that enhance less (:func:`patches.weakened`; the
 stages before it met them as they were simulated). ``heads`` is the same for longer, with tumours and their
 parts asked for more often; its schedule was for 1,200 steps at first and was shortened while it ran.
+``worst`` asks for a structure the more often the worse it was drawn on the validation head when the stage
+began (``worst/often.json``); CT came in with it.
 
 ``GLIBC_TUNABLES=glibc.malloc.hugetlb=1`` in the environment saves page faults on Linux.
 """
@@ -24,6 +27,7 @@ parts asked for more often; its schedule was for 1,200 steps at first and was sh
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +37,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sagittal.files import to_json_text, write_text
 from sagittal.models.voxelprompt.config import VoxelPromptConfig
 from sagittal.models.voxelprompt.eyes import CodebookEyes
 from sagittal.models.voxelprompt.eyes_storage import save_eyes
@@ -40,7 +45,7 @@ from sagittal.runtime import keep_memory
 from sagittal.score.reals import real_cases
 from sagittal.simulate import HeadSet
 from sagittal.train.loop import Loop, LoopConfig, use_mean
-from sagittal.train.patches import Patch, Patches
+from sagittal.train.patches import MAIN, Patch, Patches
 from sagittal.train.vision_losses import NAMES, Eyes, everything_loss, pyramid_loss
 from sagittal.train.vision_scores import Case, real_case, score, simulated_case
 from sagittal.train.vision_set import VisionSet
@@ -73,6 +78,7 @@ class Stage:
         size: voxels an axis of a patch; whole heads when ``None``.
         asked: structures asked for in each.
         after: the stage that it begins with.
+        by_need: whether what is drawn worst is asked for most.
     """
 
     loss: Callable[[Eyes, Patch], dict[str, Tensor]]
@@ -81,6 +87,7 @@ class Stage:
     size: int | None
     asked: int
     after: str = ""
+    by_need: bool = False
 
 
 STAGES = {
@@ -109,6 +116,11 @@ STAGES = {
         partial(pyramid_loss, counts=(3, 3, 4, 6)),
         LoopConfig(steps=470, rate=1e-3, warm_up=20, mean_over=80, score_every=470, save_every=10),
         470, None, 6, "weaker",
+    ),
+    "worst": Stage(
+        partial(pyramid_loss, counts=(3, 3, 4, 6)),
+        LoopConfig(steps=710, rate=8e-4, warm_up=20, mean_over=80, score_every=710, save_every=5),
+        710, None, 6, "heads", True,
     ),
 }  # fmt: skip
 
@@ -139,7 +151,8 @@ def main() -> None:
     if given.stage == "prompts":
         eyes.begin_prompts()
     heads = _studies(given, "training", range(7))
-    training = Patches(heads, SEED, stage.size, sizes.vision.levels, asked=stage.asked)
+    often = _often(given, eyes, sizes) if stage.by_need else MAIN
+    training = Patches(heads, SEED, stage.size, sizes.vision.levels, asked=stage.asked, often=often)
     cases = _cases(given, sizes)
 
     def loss(number: int) -> Mapping[str, Tensor]:
@@ -172,6 +185,22 @@ def _studies(given: argparse.Namespace, split: str, heads: range) -> VisionSet:
     banks = make_banks(given.out / "studies" / split, worlds, label_maps, SEED)
     preparation = VoxelPromptConfig.preset("small").preparation
     return VisionSet(banks, given.out / "prepared" / split, preparation)
+
+
+def _often(given: argparse.Namespace, eyes: Eyes, sizes: VoxelPromptConfig) -> Mapping[str, float]:
+    """How often to ask for each structure: by what its Dice lacks on the validation head, found once."""
+    path = given.out / given.stage / "often.json"
+    if not path.exists():
+        held = _studies(given, "validation", range(7, 8))
+        levels = sizes.vision.levels
+        cases = [simulated_case(f"made-{n}", held.load(n), NAMES[1:], levels) for n in range(len(held))]
+        lacks = {n.removeprefix("made "): 1 - d for n, d in score(eyes.eval(), cases, prompted=True).items()}
+        eyes.train()
+        # What the validation head does not have counts as half drawn; main structures matter most.
+        often = {n: max(0.1, lacks.get(n, 0.5)) * (2 if n in MAIN else 1) for n in NAMES[1:]}
+        write_text(path, to_json_text(often))
+    found: Mapping[str, float] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def _cases(given: argparse.Namespace, sizes: VoxelPromptConfig) -> list[Case]:

@@ -107,6 +107,14 @@ class MaskFile:
 
 
 @dataclass(frozen=True)
+class VolumeFile:
+    """An image that was made on the way to the answer, such as a scan without its skull."""
+
+    name: str
+    file: str
+
+
+@dataclass(frozen=True)
 class Box:
     """A rectangle on a 2D image, in its own pixels: opposite corners, x then y."""
 
@@ -134,7 +142,7 @@ class Answer:
         question: as it was asked.
         text: the answer in words.
         abstained, reason: whether nothing was answered, and why.
-        measurements, fields, masks, boxes, lines: what the words rest on.
+        measurements, fields, masks, volumes, boxes, lines: what the words rest on, or ask for.
         steps: what was done, in order.
         images: names of the images that were used.
         warnings: what the reader must know (a mismatch of spaces, an unknown spacing).
@@ -148,6 +156,7 @@ class Answer:
     measurements: tuple[Measurement, ...] = ()
     fields: Mapping[str, FieldValue] = field(default_factory=dict)
     masks: tuple[MaskFile, ...] = ()
+    volumes: tuple[VolumeFile, ...] = ()
     boxes: tuple[Box, ...] = ()
     lines: tuple[Line, ...] = ()
     steps: tuple[Step, ...] = ()
@@ -179,6 +188,7 @@ class Answer:
             "measurements": [m.to_json() for m in self.measurements],
             "fields": {task: asdict(value) for task, value in self.fields.items()},
             "masks": [asdict(m) for m in self.masks],
+            "volumes": [asdict(v) for v in self.volumes],
             "boxes": [{**asdict(b), "corners": list(b.corners)} for b in self.boxes],
             "lines": [{**asdict(ln), "start": list(ln.start), "end": list(ln.end)} for ln in self.lines],
             "steps": [s.to_json() for s in self.steps],
@@ -200,6 +210,8 @@ class Answer:
             measurements=tuple(Measurement.from_json(m) for m in value["measurements"]),
             fields={task: FieldValue(**v) for task, v in value["fields"].items()},
             masks=tuple(MaskFile(**m) for m in value["masks"]),
+            # Answers of before there were any do not have the key.
+            volumes=tuple(VolumeFile(**v) for v in value.get("volumes", ())),
             boxes=tuple(Box(b["name"], b["image"], tuple(b["corners"])) for b in value["boxes"]),
             lines=tuple(
                 Line(ln["name"], ln["image"], tuple(ln["start"]), tuple(ln["end"]), ln["space"])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from skimage.measure import marching_cubes, mesh_surface_area
 from toy_agent import GEOMETRY, SHAPE, STRUCTURES, Script, ToyToolbox, ask, toy_image, toy_mask
 
 from sagittal.agent.host import Host
+from sagittal.agent.intensities import INTENSITIES
 from sagittal.agent.library import Library
 from sagittal.agent.loop import converse
 from sagittal.agent.measuring import MEASURES
@@ -16,6 +18,7 @@ from sagittal.agent.toolbox import Features
 from sagittal.geometry import Geometry
 from sagittal.study import Image, Mask
 
+LIBRARY = Library(VISION, MEASURES, INTENSITIES, TARGETS)
 TUMOUR = 'f = encode(flair)\nm = segment(f, "whole tumour")\nb = segment(f, "brain")\n'
 LESION = 'f = encode(flair)\nm = segment(f, "scattered lesion")\nb = segment(f, "brain")\n'
 EMPTY = 'f = encode(flair)\nm = segment(f, "nothing")\nb = segment(f, "brain")\n'
@@ -60,6 +63,27 @@ def test_intensity():
     assert last(TUMOUR + "x = mean(flair, m)").name == "mean intensity in flair"
 
 
+def test_range_of_intensity():
+    inside = toy_image().data[toy_mask("whole tumour").data != 0].astype(np.float64)
+    assert value(TUMOUR + "x = median(flair, m)") == pytest.approx(np.median(inside))
+    assert value(TUMOUR + "x = lowest(flair, m)") == inside.min()
+    assert value(TUMOUR + "x = highest(flair, m)") == inside.max()
+    assert last(EMPTY + "x = highest(flair, m)").undefined == "the mask is empty"
+
+
+def test_surface_and_sphericity():
+    verts, faces, _, _ = marching_cubes(np.pad(toy_mask("whole tumour").data, 1), 0.5, spacing=(1, 2, 3))
+    area = mesh_surface_area(verts, faces)
+    assert value(TUMOUR + "x = surface(m)") == pytest.approx(area, rel=1e-5)
+    volume = 96 * 6
+    phi = np.pi ** (1 / 3) * (6 * volume) ** (2 / 3) / area
+    assert value(TUMOUR + "x = sphericity(m)") == pytest.approx(phi, rel=1e-5)
+    # Of two pieces the larger one's shape, and the area of both.
+    assert value(LESION + "x = sphericity(m)") == value(LESION + "x = sphericity(largest(m))")
+    assert value(LESION + "x = surface(m)") > value(LESION + "x = surface(largest(m))")
+    assert last(EMPTY + "x = surface(m)").undefined == "the mask is empty"
+
+
 def test_contrast_tells_bright_from_dark():
     data = np.full(SHAPE, 10, np.float32) + np.indices(SHAPE).sum(axis=0) % 2
     inside = toy_mask("whole tumour").data != 0
@@ -69,7 +93,7 @@ def test_contrast_tells_bright_from_dark():
             'f = encode(scan)\nm = segment(f, "whole tumour")\nb = segment(f, "brain")\n'
             "x = contrast(scan, m, b)\ny = mean(scan, m)\nz = snr(scan, m)"
         )
-        outcome = converse(script, Host(Library(VISION, MEASURES, TARGETS), ToyToolbox()), {"scan": image})
+        outcome = converse(script, Host(LIBRARY, ToyToolbox()), {"scan": image})
         contrast, mean, snr = outcome.measurements
         assert contrast.value == word
         assert (mean.unit, snr.unit) == ("HU", "")
@@ -124,7 +148,7 @@ def test_the_visit_stands_in_the_method():
             return Mask(toy_mask(structure).data, GEOMETRY, {1: structure}, session="visit two")
 
     script = Script('x = volume(segment(encode(flair), "brain"))')
-    outcome = converse(script, Host(Library(VISION, MEASURES, TARGETS), Visits()), {"flair": toy_image()})
+    outcome = converse(script, Host(LIBRARY, Visits()), {"flair": toy_image()})
     assert outcome.measurements[0].method == "voxels × voxel volume, session visit two"
 
 
@@ -144,7 +168,7 @@ def test_volumes_follow_the_affine_and_not_the_order_of_the_array(image_order, m
         "c = crop(flair, l)\ne = extract(flair, l)\no = mask_out(flair, l)\nx = mean(flair, l)\ny = volume(l)"
     )
     script = Script(program)
-    host = Host(Library(VISION, MEASURES, TARGETS), Turned())
+    host = Host(LIBRARY, Turned())
     outcome = converse(script, host, {"flair": plain.reorient(image_order)})
     assert script.heard[0].error is None, script.heard[0].text
     (start, stop) = STRUCTURES["scattered lesion"][1]
@@ -166,7 +190,7 @@ def test_volumes_follow_the_affine_and_not_the_order_of_the_array(image_order, m
 def test_removed_parts_become_air():
     image = Image(toy_image().data.astype(np.int16) - 1000, GEOMETRY, "ct", "head")
     script = Script('m = segment(encode(scan), "whole tumour")\no = mask_out(scan, m)')
-    outcome = converse(script, Host(Library(VISION, MEASURES, TARGETS), ToyToolbox()), {"scan": image})
+    outcome = converse(script, Host(LIBRARY, ToyToolbox()), {"scan": image})
     out = outcome.volumes["o"]
     assert out.data.dtype == np.int16
     assert set(np.unique(out.data[toy_mask("whole tumour").data != 0])) == {image.data.min()}
@@ -177,7 +201,7 @@ def test_grids_that_differ_are_told():
     other = Image(np.ones((5, 5, 5), np.float32), Geometry((5, 5, 5), np.eye(4)), "t1", "t1")
     for call in ("crop(t1, m)", "extract(t1, m)", "mean(t1, m)"):
         script = Script(f'm = segment(encode(t1), "brain")\nx = {call}')
-        converse(script, Host(Library(VISION, MEASURES, TARGETS), ToyToolbox()), {"t1": other})
+        converse(script, Host(LIBRARY, ToyToolbox()), {"t1": other})
         assert script.heard[0].error.code == "call", call
         assert "5×5×5" in script.heard[0].text
 
@@ -190,5 +214,5 @@ def test_unknown_spacing_refuses_millimetres():
             return Mask(toy_mask(structure).data, unknown, {1: structure})
 
     script = Script('m = segment(encode(t1), "brain")\nx = volume(m)')
-    converse(script, Host(Library(VISION, MEASURES, TARGETS), Picture()), {"t1": toy_image()})
+    converse(script, Host(LIBRARY, Picture()), {"t1": toy_image()})
     assert "spacing" in script.heard[0].text

@@ -162,4 +162,9 @@ NOTHING = (
     'm = segment(f, "oedema")\nv = volume(m)\nread(v)',
     'say("No oedema was found.")\nstop()',
 )
+REMOVE = (
+    "f = encode({all})\nread(f)",
+    'm = segment(f, "whole tumour")\nx = volume(m)\nread(x)',
+    'edited = mask_out(t1, m)\nsay(f"The T1 image without the whole tumour is ready: {x} less.")\nstop()',
+)
 ABSTAIN = ('abstain("Only scans of the head are measured here.")',)

@@ -10,6 +10,7 @@ from asking_world import (
     ABSTAIN,
     CHANGE,
     NOTHING,
+    REMOVE,
     SHAPE,
     SIDE,
     VOLUME,
@@ -281,3 +282,22 @@ def test_volumes_that_are_no_volumes(tmp_path):
     unknown = Image(head(), Geometry(SHAPE, np.eye(4), spacing_known=False), "t1", "scan")
     with pytest.raises(SpacingUnknownError, match="how large its voxels are"):
         ask(Study("s", "p", (unknown,)), "How large?", model=offer(*VOLUME))
+
+
+def test_an_image_that_was_made_is_written_on_its_own_grid(case_folder, tmp_path):
+    out = tmp_path / "out"
+    answer = ask(case_folder, "Remove the tumour.", out=out, model=offer(*REMOVE))
+    [made] = answer.volumes
+    assert made.file == "images/BraTS_GLI_00001_000_t1n_without_whole_tumour.nii.gz"
+    assert json.loads((out / "answer.json").read_text())["volumes"] == [
+        {"name": made.name, "file": made.file}
+    ]
+    written, given = read_image(out / made.file), read_image(case_folder / answer.images[0])
+    assert written.geometry.same_grid(given.geometry)
+    inside = read_mask(out / answer.masks[0].file).data != 0
+    assert (written.data[inside] == 0).all() and inside.any()
+    assert (written.data[~inside] == given.data[~inside]).all()
+    # The next answer in the same folder has none, and leaves none behind.
+    ask(case_folder, "How large?", out=out, model=offer(*VOLUME))
+    assert not (out / "images").exists()
+    assert ask(case_folder, "Remove it.", model=offer(*ABSTAIN)).volumes == ()

@@ -21,11 +21,10 @@ from sagittal.agent.toolbox import CallSite, Features
 from sagittal.agent.values import rounded
 from sagittal.builders.voxel.acquisition import acquisition
 from sagittal.builders.voxel.structures import structure_table
-from sagittal.builders.voxel.truth import OracleToolbox, Script
+from sagittal.builders.voxel.truth import OracleToolbox, Script, Truth
 from sagittal.builders.voxel_tasks import (
-    BEHAVIOUR,
+    ALL_TASKS,
     REASONS,
-    TARGETING,
     TASKS,
     UNANSWERABLE,
     VoxelConversation,
@@ -39,28 +38,43 @@ from sagittal.example import Example, ProgramPart, ResultPart
 from sagittal.language.voxel_wordings import VoxelWordings
 from sagittal.models.voxelprompt.words import acquisition_words
 
-LATER = [t.name for t in (*TARGETING, *BEHAVIOUR)]
+LATER = [t.name for t in ALL_TASKS if t not in TASKS]
+OVER_TIME = (
+    "change",
+    "change_diameter",
+    "course",
+    "series",
+    "growth_rate",
+    "change_signal",
+    "new",
+    "vanished",
+)
 ALL = [t.name for t in TASKS] + LATER + [u.reason for u in UNANSWERABLE]
+
+
+ALL_CONFIG = VoxelTasksConfig(tasks="all")
 
 
 def draw(world: str, seed: int, pool: str = "train", **given: object) -> VoxelConversation:
     study = made(world)
     rng = np.random.default_rng(seed)
     if given.get("task") in LATER:
-        given = {"config": VoxelTasksConfig(tasks="all"), **given}
+        given = {"config": ALL_CONFIG, **given}
     return build_conversation(study.study, study.facts, rng, pool, truth=truth_of(world), **given)
 
 
 def worlds_for(task: str) -> list[str]:
-    if task in ("change", "change_diameter", "course"):
+    if task in OVER_TIME:
         return ["growth"]
+    if task == "hounsfield":
+        return ["ct"]
     if task == "enhancement":
         return ["gli", "whole head"]
-    if task == "diffusion":
+    if task in ("diffusion", "adc"):
         return ["restriction"]
-    return (
-        ["whole head"] if task == "share_icv" else ["gli", "whole head"] if task == "parts" else list(WORLDS)
-    )
+    if task == "share_icv":
+        return ["whole head"]
+    return ["gli", "whole head"] if task == "parts" else [w for w in WORLDS if w != "ct"]
 
 
 @pytest.mark.parametrize("task", ALL)
@@ -97,6 +111,17 @@ def states_what_it_measured(conversation: VoxelConversation) -> None:
     assert any(v in text for v in shown), conversation
 
 
+#: What is segmented beside what a question is about.
+WHOLES = {
+    "share_icv": {"brain", "intracranial cavity"},
+    "change_signal": {"cerebral white matter"},
+    "territory": {"cerebrum"},
+    "target_lobe": {"cerebrum", "cerebellum", "brainstem"},
+    "tentorium": {"cerebrum", "cerebellum", "brainstem"},
+    "location": {"cerebrum", "cerebellum", "brainstem", "lateral ventricle", "fourth ventricle"},
+}
+
+
 def first_line(conversation: VoxelConversation) -> str:
     line, rest = conversation.programs[0].split("\n", 1)
     assert rest.startswith(("f = encode(", "fa = encode(", "abstain("))
@@ -122,7 +147,11 @@ def test_the_first_line_names_what_the_later_ones_use(task):
             elif task == "parts":
                 assert things == () and len(segmented) == 4
             else:
-                assert segmented - {"brain", "intracranial cavity"} == set(things) - {"brain"}
+                lobes = {t for t in things if t.endswith("lobe")}
+                assert (
+                    segmented - WHOLES.get(task, {"brain"})
+                    == set(things) - WHOLES.get(task, {"brain"}) - lobes
+                )
             if where in ("first session", "last session"):
                 encoded = conversation.segments[0].volumes
                 visit = conversation.acquisition.visits[0 if where.startswith("first") else -1]
@@ -174,6 +203,69 @@ def test_segment_calls_are_found_where_the_interpreter_finds_them(task):
     ]
     assert toolbox.seen == expected
     assert expected
+
+
+def test_a_series_lists_every_visit_in_time_order():
+    given = made("growth").study
+    masks = {mask.session: mask for mask in given.masks if mask.name == "lesions"}
+    # A third visit, later than both, like the first.
+    third = [replace(i, session="session-3") for i in given.images if i.session == "session-1"]
+    study = replace(
+        given,
+        images=(*given.images, *third),
+        masks=(*given.masks, replace(masks["session-1"], session="session-3")),
+    )
+    truth = Truth(study, made("growth").facts)
+    config = VoxelTasksConfig(tasks="all", one_session=0, fewer_images=0)
+    for seed in range(5):
+        drawn = build_conversation(
+            study,
+            made("growth").facts,
+            np.random.default_rng(seed),
+            config=config,
+            truth=truth,
+            task="series",
+        )
+        found = with_truth(drawn, truth).outcome
+        structure = truth.table[drawn.structures[0]]
+        expected = [
+            truth.voxels(structure, f"session-{n}") * study.images[0].geometry.voxel_volume / 1000
+            for n in (1, 2, 3)
+        ]
+        volumes = [m.value for m in found.measurements if m.name == "volume"]
+        assert [s.volumes[0][-1] for s in drawn.segments] == ["1", "2", "3"]
+        # The third is the first again: one measurement, as they say the same of one thing.
+        assert volumes[:2] == pytest.approx(expected[:2]) and expected[2] == pytest.approx(expected[0])
+        listed = ", ".join(f"{rounded(v)} mL" for v in expected)
+        assert listed in found.text
+
+
+@pytest.mark.parametrize(("task", "kept"), [("remove", False), ("extract", True)])
+def test_an_edited_image_is_the_scan_but_for_the_structure(task, kept):
+    for seed in range(6):
+        drawn = with_truth(draw("gli", seed, task=task, config=ALL_CONFIG), truth_of("gli"))
+        if not drawn.outcome.volumes:
+            assert "No " in drawn.outcome.text
+            continue
+        (image,) = drawn.outcome.volumes.values()
+        scan = drawn.volumes[drawn.segments[0].volumes[0]]
+        inside = truth_of("gli").mask(truth_of("gli").table[drawn.structures[0]], scan).data != 0
+        assert (image.data[inside == kept] == scan.data[inside == kept]).all()
+        assert (image.data[inside != kept] == 0).all()
+
+
+def test_new_tasks_miss_what_they_need():
+    """A question for Hounsfield units without a CT names the CT, and so on."""
+    config = VoxelTasksConfig(tasks="all", typing=0, typos=0)
+    said = Counter()
+    for seed in range(300):
+        drawn = draw("gli", seed, task="missing_sequence", config=config)
+        name = drawn.root.split()[1]
+        if name in ("hounsfield", "adc", "diffusion"):
+            said[name] += 1
+            kind = {"hounsfield": "CT", "adc": "ADC", "diffusion": "DWI"}[name]
+            assert drawn.programs[0].endswith(f'abstain("No {kind} image was given.")')
+    assert len(said) == 3
 
 
 def test_a_seed_is_a_conversation():

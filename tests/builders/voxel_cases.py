@@ -18,6 +18,7 @@ WORLDS = {
     "lesion": ("lesion", {}, 1),
     "healthy": ("healthy", {"skull_strip": 0.0}, 0),
     "restriction": ("restriction", {"skull_strip": 1.0}, 0),
+    "ct": ("pre", {"sequences": ("ct",), "skull_strip": 1.0}, 0),
     "growth": ("growth", {"skull_strip": 1.0}, 0),
 }
 

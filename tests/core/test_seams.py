@@ -40,8 +40,8 @@ def test_answer_round_trip_and_contract():
     wire = json.loads(json.dumps(full_answer().to_json()))
     assert Answer.from_json(wire) == full_answer()
     assert set(wire) == {
-        "schema", "question", "text", "abstained", "reason", "measurements", "fields", "masks", "boxes",
-        "lines", "steps", "images", "warnings", "model", "version", "seconds",
+        "schema", "question", "text", "abstained", "reason", "measurements", "fields", "masks", "volumes",
+        "boxes", "lines", "steps", "images", "warnings", "model", "version", "seconds",
     }  # fmt: skip
     assert wire["steps"][0] == {"program": "volume", "input": {"of": "ET"}, "output": 4.2, "seconds": 0.01}
 

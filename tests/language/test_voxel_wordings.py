@@ -21,12 +21,15 @@ SLOTS = {
     "b": [Phrase("brainstem"), Phrase("lateral ventricle"), Phrase("LV", withheld=True)],
     "seq": [Phrase("FLAIR"), Phrase("T1"), Phrase("dark-fluid T2", withheld=True)],
     "scan": [Phrase("on this scan"), Phrase("here"), Phrase("at baseline", withheld=True)],
+    "lobe": [Phrase("right frontal lobe"), Phrase("occipital lobes", plural=True),
+             Phrase("L temporal lobe", withheld=True)],
 }  # fmt: skip
 ONE = {
     "a": [Phrase("hippocampus")],
     "b": [Phrase("thalamus")],
     "seq": [Phrase("FLAIR")],
     "scan": [Phrase("here")],
+    "lobe": [Phrase("right frontal lobe")],
 }
 
 

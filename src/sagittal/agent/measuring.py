@@ -19,12 +19,13 @@ from sagittal.measure.change import change
 from sagittal.measure.components import find_components
 from sagittal.measure.diameters import diameters
 from sagittal.measure.extent import extent
-from sagittal.measure.intensity import Intensity, intensity, relative_intensity, surroundings
+from sagittal.measure.shape import component_shapes
+from sagittal.measure.surface import surface_areas
 from sagittal.study import Image, Mask
 
 MEASURES = Library()
 
-_EMPTY = "the mask is empty"
+EMPTY = "the mask is empty"
 _FACES = "between outer voxel faces"
 
 
@@ -39,26 +40,27 @@ def label_of(mask: Mask) -> str:
     return next(iter(mask.labels.values()))
 
 
-def _method(words: str, mask: Mask) -> str:
+def method_at(words: str, mask: Mask) -> str:
+    """How a mask was measured, with its visit where it has one."""
     # The visit belongs to the method: two volumes of one structure stay comparable.
     return f"{words}, session {mask.session}" if mask.session else words
 
 
-def _measured(
+def measured(
     call: CallContext,
     mask: Mask,
     name: str,
     unit: str,
     method: str,
     measure: Callable[[Block], float | int | str | None],
-    undefined: str = _EMPTY,
+    undefined: str = EMPTY,
 ) -> Measurement:
     """A measurement of a mask's voxels; undefined where it has none, or where ``measure`` gives ``None``."""
     of = label_of(mask)
     block = call.block(mask)
     value = None if block is None else measure(block)
-    reason = None if value is not None else (_EMPTY if block is None else undefined)
-    return Measurement(name, value, unit, of, _method(method, mask), undefined=reason)
+    reason = None if value is not None else (EMPTY if block is None else undefined)
+    return Measurement(name, value, unit, of, method_at(method, mask), undefined=reason)
 
 
 # -- size and place --------------------------------------------------------------------------------
@@ -70,11 +72,11 @@ def volume(call: CallContext, mask: Mask) -> Measurement:
     voxel = mask.geometry.voxel_volume
     block = call.block(mask)
     ml = 0.0 if block is None else block.voxels * voxel / 1000
-    return Measurement("volume", ml, "mL", label_of(mask), _method("voxels × voxel volume", mask))
+    return Measurement("volume", ml, "mL", label_of(mask), method_at("voxels × voxel volume", mask))
 
 
 def _side_length(call: CallContext, mask: Mask, name: str, axis: str) -> Measurement:
-    return _measured(call, mask, name, "mm", _FACES, lambda block: extent(block).extent_mm[axis])
+    return measured(call, mask, name, "mm", _FACES, lambda block: extent(block).extent_mm[axis])
 
 
 @MEASURES.function("number", "mm")
@@ -99,7 +101,7 @@ def depth(call: CallContext, mask: Mask) -> Measurement:
 def box(call: CallContext, mask: Mask) -> Measurement:
     """Sides of the bounding box along the body's axes: width × depth × height."""
     method = f"width × depth × height {_FACES}"
-    return _measured(call, mask, "bounding box", "mm", method, _box_words)
+    return measured(call, mask, "bounding box", "mm", method, _box_words)
 
 
 def _box_words(block: Block) -> str:
@@ -111,7 +113,7 @@ def _box_words(block: Block) -> str:
 def diameter(call: CallContext, mask: Mask) -> Measurement:
     """Longest diameter of a mask in one slice as acquired."""
     method = "longest in-plane diameter of one piece, outline midway between voxels"
-    return _measured(call, mask, "longest diameter", "mm", method, lambda block: diameters(block).longest_mm)
+    return measured(call, mask, "longest diameter", "mm", method, lambda block: diameters(block).longest_mm)
 
 
 @MEASURES.function("number")
@@ -119,7 +121,7 @@ def components(call: CallContext, mask: Mask) -> Measurement:
     """How many separate pieces a mask has; 0 for an empty one."""
     block = call.block(mask)
     count = 0 if block is None else len(find_components(block))
-    return Measurement("components", count, "", label_of(mask), _method("26-connected components", mask))
+    return Measurement("components", count, "", label_of(mask), method_at("26-connected components", mask))
 
 
 @MEASURES.function("word")
@@ -127,64 +129,32 @@ def side(call: CallContext, mask: Mask, brain: Mask) -> Measurement:
     """Side of the head on which a mask lies: left, right, bilateral or midline."""
     plane = brain_plane(brain)
     method = f"about x = {plane.x_mm:.1f} mm, {plane.source}"
-    return _measured(call, mask, "side", "", method, lambda block: sidedness(block, plane).side)
+    return measured(call, mask, "side", "", method, lambda block: sidedness(block, plane).side)
 
 
-# -- intensity -------------------------------------------------------------------------------------
+# -- shape -----------------------------------------------------------------------------------------
 
 
-def _intensity(
-    call: CallContext,
-    image: Image,
-    mask: Mask,
-    name: str,
-    method: str,
-    pick: Callable[[Intensity], float | None],
-) -> Measurement:
-    # The kind belongs to the name, the file to the method: two visits stay comparable.
-    block = call.block(mask)
-    unit = "HU" if image.kind == "ct" and name != "signal-to-noise ratio" else ""
-    found = None if block is None else intensity(image, block)
-    value = None if found is None else pick(found)
-    reason = None if value is not None else (_EMPTY if found is None else found.undefined)
-    method = _method(f"{method} in {image.name or image.kind}", mask)
-    return Measurement(f"{name} in {image.kind}", value, unit, label_of(mask), method, undefined=reason)
+@MEASURES.function("number", "mm²")
+def surface(call: CallContext, mask: Mask) -> Measurement:
+    """Area of a mask's surface, over all its pieces."""
+    return measured(call, mask, "surface area", "mm²", "marching cubes, all pieces", _surface)
 
 
-@MEASURES.function("number", "HU for CT")
-def mean(call: CallContext, volume: Image, mask: Mask) -> Measurement:
-    """Mean intensity of a volume inside a mask on its grid."""
-    return _intensity(call, volume, mask, "mean intensity", "mean over the mask's voxels", lambda i: i.mean)
-
-
-@MEASURES.function("number", "HU for CT")
-def sd(call: CallContext, volume: Image, mask: Mask) -> Measurement:
-    """Standard deviation of intensity of a volume inside a mask on its grid."""
-    name, method = "standard deviation of intensity", "population's, over the mask's voxels"
-    return _intensity(call, volume, mask, name, method, lambda i: i.sd)
+def _surface(block: Block) -> float:
+    return float(surface_areas(find_components(block)).sum())
 
 
 @MEASURES.function("number")
-def snr(call: CallContext, volume: Image, mask: Mask) -> Measurement:
-    """Signal-to-noise ratio of a volume inside a mask on its grid: mean ÷ standard deviation."""
-    name, method = "signal-to-noise ratio", "mean ÷ standard deviation, both over the mask's voxels"
-    return _intensity(call, volume, mask, name, method, lambda i: i.snr)
+def sphericity(call: CallContext, mask: Mask) -> Measurement:
+    """How nearly a mask's largest piece is a ball: 1 for a ball, less for anything else."""
+    method = "π^⅓ (6V)^⅔ ÷ surface area, of the largest piece"
+    return measured(call, mask, "sphericity", "", method, _sphericity, "the surface has no area")
 
 
-@MEASURES.function("word")
-def contrast(call: CallContext, volume: Image, mask: Mask, brain: Mask) -> Measurement:
-    """Whether a mask is hyperintense, isointense or hypointense against the brain around it."""
-    label = label_of(mask)
-
-    def word(block: Block) -> str:
-        shell = surroundings(mask, label, brain)
-        around = call.block(shell)
-        # An empty shell was refused already.
-        assert around is not None
-        return relative_intensity(volume, block, around, label_of(shell)).word
-
-    method = f"mean against mean and sd of the shell around it, in {volume.name or volume.kind}"
-    return _measured(call, mask, f"contrast in {volume.kind}", "", method, word)
+def _sphericity(block: Block) -> float | None:
+    pieces = find_components(block)
+    return component_shapes(pieces, [pieces.core]).value(0, "sphericity")[0]
 
 
 # -- numbers from numbers --------------------------------------------------------------------------
@@ -198,7 +168,7 @@ def _from_two(
     return Measurement(name, result, unit, of, method, undefined=None if result is not None else reason)
 
 
-def _require_measured(a: Quantity, b: Quantity, doing: str) -> None:
+def _requiremeasured(a: Quantity, b: Quantity, doing: str) -> None:
     """Refuse numbers that the program wrote down: what is made of them would look measured."""
     if a.step is None and b.step is None:
         raise InputError(f"{doing} is of measured numbers.", got=f"{a} and {b}")
@@ -206,7 +176,7 @@ def _require_measured(a: Quantity, b: Quantity, doing: str) -> None:
 
 def _numbers(a: Quantity, b: Quantity, doing: str) -> tuple[float, float] | None:
     """Both values, or ``None`` when one is undefined."""
-    _require_measured(a, b, doing)
+    _requiremeasured(a, b, doing)
     if a.unit != b.unit:
         raise InputError(
             f"{doing} is of two numbers in one unit.",
@@ -235,7 +205,7 @@ def difference(call: CallContext, a: Quantity, b: Quantity) -> Measurement:
 @MEASURES.function("number", "%")
 def percentage_change(call: CallContext, before: Quantity, after: Quantity) -> Measurement:
     """Change of one measurement from an earlier to a later visit, in percent of the earlier."""
-    _require_measured(before, after, "A change")
+    _requiremeasured(before, after, "A change")
     _, percent, _ = change(before.measurement(), after.measurement()).measurements()
     return percent
 
@@ -255,7 +225,7 @@ def share(call: CallContext, part: Mask, whole: Mask) -> Measurement:
     brain = find_brain(given=Mask(whole.data, whole.geometry, whole.labels, label_of(whole), whole.session))
     value, reason = percent_of_brain(part, 0 if block is None else block.voxels, brain)
     method = f"volume ÷ volume of {label_of(whole)}"
-    return Measurement("share", value, "%", label_of(part), _method(method, part), undefined=reason)
+    return Measurement("share", value, "%", label_of(part), method_at(method, part), undefined=reason)
 
 
 # -- volumes from masks -----------------------------------------------------------------------------

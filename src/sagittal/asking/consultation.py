@@ -14,7 +14,7 @@ from sagittal import __version__
 from sagittal.agent.host import Host
 from sagittal.agent.loop import ASKED, Outcome, converse
 from sagittal.agent.standard import STANDARD
-from sagittal.answer import Answer, FieldValue, MaskFile
+from sagittal.answer import Answer, FieldValue, MaskFile, VolumeFile
 from sagittal.asking.case import Case, Report
 from sagittal.asking.question import clean_question
 from sagittal.asking.stages import Stages, TimedPlanner
@@ -51,14 +51,16 @@ class Consultation:
 
     Attributes:
         case: what was asked about.
-        answer: what was said; its masks have no files until they are written.
+        answer: what was said; its masks and volumes have no files until they are written.
         drawn: the masks, in the order of ``answer.masks``; none when nothing was answered.
+        volumes: the images that were made, in the order of ``answer.volumes``; likewise.
         suggestions: up to three questions that could be asked next.
     """
 
     case: Case
     answer: Answer
     drawn: tuple[Drawn, ...]
+    volumes: tuple[Image, ...]
     suggestions: tuple[str, ...]
 
 
@@ -92,6 +94,7 @@ def consult(case: Case, question: str, *, report: Report | None = None) -> Consu
     # The loop holds the planner; what is left is the work of the library.
     stages.seconds[_RUNNING] -= stages.seconds.get(_WRITING, 0.0)
     drawn = () if outcome.abstained else _drawn(outcome, volumes, several=len(case.volumes.visits) > 1)
+    edited = () if outcome.abstained else tuple(outcome.volumes.values())
     seconds = case.seconds + time.perf_counter() - begun
     answer = Answer(
         question=question,
@@ -102,6 +105,7 @@ def consult(case: Case, question: str, *, report: Report | None = None) -> Consu
         measurements=() if outcome.abstained else outcome.measurements,
         fields={ASKED: FieldValue(outcome.asked)} if outcome.asked else {},
         masks=tuple(MaskFile(d.name, "", d.volume_ml) for d in drawn),
+        volumes=tuple(VolumeFile(image.name, "") for image in edited),
         steps=(*outcome.steps, *stages.steps(name)),
         images=tuple(image.name for image in volumes.values()),
         warnings=(*case.remarks, *outcome.warnings),
@@ -109,7 +113,7 @@ def consult(case: Case, question: str, *, report: Report | None = None) -> Consu
         version=__version__,
         seconds=seconds,
     )
-    return Consultation(case, answer, drawn, suggest(case.volumes, answer))
+    return Consultation(case, answer, drawn, edited, suggest(case.volumes, answer))
 
 
 def _drawn(outcome: Outcome, volumes: Mapping[str, Image], *, several: bool) -> tuple[Drawn, ...]:
@@ -155,7 +159,7 @@ def _named_apart(drawn: list[Drawn]) -> tuple[Drawn, ...]:
 def ask_case(
     case: Case, question: str, out: str | Path | None = None, *, report: Report | None = None
 ) -> Consultation:
-    """Ask, and write masks, picture and ``answer.json`` where ``out`` names a folder.
+    """Ask, and write masks, images, picture and ``answer.json`` where ``out`` names a folder.
 
     Raises:
         StorageError: the folder holds something else, or cannot be written; told before the work begins.

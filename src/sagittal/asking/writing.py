@@ -1,22 +1,25 @@
-"""An answer as a folder: masks on the grids of their images, ``overlay.png``, ``answer.json``."""
+"""An answer as a folder: masks and images on their scans' own grids, ``overlay.png``, ``answer.json``."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sagittal.answer import ANSWER_SCHEMA, Answer
-from sagittal.asking.consultation import Consultation, Drawn
+from sagittal.answer import ANSWER_SCHEMA
+from sagittal.asking.consultation import Consultation
 from sagittal.errors import StorageError
 from sagittal.files import atomic_folder, storage_errors, write_json
-from sagittal.io.nifti import write_mask
+from sagittal.io.nifti import write_image, write_mask
 
-ANSWER, OVERLAY, MASKS = "answer.json", "overlay.png", "masks"
+ANSWER, OVERLAY, MASKS, IMAGES = "answer.json", "overlay.png", "masks", "images"
 # Where an answer is made in a folder that is there already.
 _WORK = ".new.tmp"
+# In the name of an image that was made of a file.
+_ENDING = re.compile(r"\.(nii(\.gz)?|mgz|mgh|dcm)\b")
 # An answer is some kilobytes; what is larger is not read to see whether it is one.
 _LARGEST_ANSWER = 16 << 20
 
@@ -33,7 +36,8 @@ def check_folder(out: Path) -> None:
         held = {path.name for path in out.iterdir()}
     # A run that was killed leaves its work folder, and perhaps no answer any more.
     begun = _WORK in held or _is_answer(out / ANSWER)
-    if held and not (held <= {ANSWER, OVERLAY, MASKS, _WORK} and begun and _only_masks(out)):
+    ours = held <= {ANSWER, OVERLAY, MASKS, IMAGES, _WORK} and begun
+    if held and not (ours and _only_files(out / MASKS) and _only_files(out / IMAGES)):
         raise StorageError(
             "The output folder holds something else than an earlier answer.",
             expected="a new or empty folder, or that of an earlier answer, which is replaced",
@@ -51,8 +55,8 @@ def _is_answer(path: Path) -> bool:
     return isinstance(value, dict) and value.get("schema") == ANSWER_SCHEMA
 
 
-def _only_masks(out: Path) -> bool:
-    inside = out / MASKS
+def _only_files(inside: Path) -> bool:
+    """Whether a folder, where it is there, holds nothing but files as we write them."""
     if not inside.exists():
         return True
     endings = (".nii.gz", ".labels.json")
@@ -76,50 +80,58 @@ def write_consultation(made: Consultation, out: Path) -> Consultation:
         StorageError: the folder holds something else, or cannot be written.
     """
     check_folder(out)
-    files = _file_names(made.drawn)
-    masks = tuple(
-        replace(mask, file=f"{MASKS}/{file}") for mask, file in zip(made.answer.masks, files, strict=True)
+    masks = _file_names([drawn.name for drawn in made.drawn], "mask")
+    images = _file_names([image.name for image in made.volumes], "image")
+    answer = replace(
+        made.answer,
+        masks=tuple(replace(m, file=f"{MASKS}/{f}") for m, f in zip(made.answer.masks, masks, strict=True)),
+        volumes=tuple(
+            replace(v, file=f"{IMAGES}/{f}") for v, f in zip(made.answer.volumes, images, strict=True)
+        ),
     )
-    answer = replace(made.answer, masks=masks)
+    made = replace(made, answer=answer)
     if not out.is_dir():
         with atomic_folder(out) as folder:
-            _write(folder, made.drawn, files, answer)
-        return replace(made, answer=answer)
+            _write(folder, made)
+        return made
     work = out / _WORK
     with storage_errors(out):
         if work.exists():
             shutil.rmtree(work)
         work.mkdir()
         try:
-            _write(work, made.drawn, files, answer)
+            _write(work, made)
             (out / ANSWER).unlink(missing_ok=True)
             (out / OVERLAY).unlink(missing_ok=True)
-            if (out / MASKS).exists():
-                shutil.rmtree(out / MASKS)
-            for name in (MASKS, OVERLAY, ANSWER):
+            for folder in (out / MASKS, out / IMAGES):
+                if folder.exists():
+                    shutil.rmtree(folder)
+            for name in (MASKS, IMAGES, OVERLAY, ANSWER):
                 if (work / name).exists():
                     (work / name).replace(out / name)
         finally:
             shutil.rmtree(work)
-    return replace(made, answer=answer)
+    return made
 
 
-def _write(folder: Path, drawn: tuple[Drawn, ...], files: list[str], answer: Answer) -> None:
+def _write(folder: Path, made: Consultation) -> None:
     from sagittal.asking.picture import draw_overlay
 
-    for one, file in zip(drawn, files, strict=True):
-        write_mask(folder / MASKS / file, one.mask)
-    if drawn:
-        draw_overlay(drawn, folder / OVERLAY)
-    write_json(folder / ANSWER, answer.to_json())
+    for mask, drawn in zip(made.answer.masks, made.drawn, strict=True):
+        write_mask(folder / mask.file, drawn.mask)
+    for volume, image in zip(made.answer.volumes, made.volumes, strict=True):
+        write_image(folder / volume.file, image)
+    if made.drawn:
+        draw_overlay(made.drawn, folder / OVERLAY)
+    write_json(folder / ANSWER, made.answer.to_json())
 
 
-def _file_names(drawn: tuple[Drawn, ...]) -> list[str]:
-    """A plain file name for each mask, all different also where capitals do not count."""
+def _file_names(called: Sequence[str], otherwise: str) -> list[str]:
+    """A plain file name for each name, all different also where capitals do not count."""
     names: list[str] = []
-    for number, one in enumerate(drawn, start=1):
-        plain = re.sub("[^A-Za-z0-9]+", "_", one.name)[:60].strip("_") or "mask"
-        taken = {name.lower() for name in names}
+    for number, name in enumerate(called, start=1):
+        plain = re.sub("[^A-Za-z0-9]+", "_", _ENDING.sub("", name))[:60].strip("_") or otherwise
+        taken = {other.lower() for other in names}
         alone = f"{plain}.nii.gz".lower() not in taken
         names.append(f"{plain}.nii.gz" if alone else f"{plain}_{number}.nii.gz")
     return names

@@ -24,7 +24,12 @@ from sagittal.builders.voxel.conversation import (
     to_example,
     with_truth,
 )
+from sagittal.builders.voxel.editing import EDITING
+from sagittal.builders.voxel.longitudinal import LONGITUDINAL
+from sagittal.builders.voxel.morphology import MORPHOLOGY
+from sagittal.builders.voxel.places import PLACING
 from sagittal.builders.voxel.situation import Question, Situation, give_images
+from sagittal.builders.voxel.statistics import STATISTICS
 from sagittal.builders.voxel.targeting import TARGETING
 from sagittal.builders.voxel.tasks import TASKS
 from sagittal.builders.voxel.truth import OracleToolbox, Truth
@@ -35,9 +40,8 @@ from sagittal.language.voxel_wordings import VoxelWordings, corrupt
 from sagittal.study import Study
 
 __all__ = [
-    "BEHAVIOUR",
+    "ALL_TASKS",
     "REASONS",
-    "TARGETING",
     "TASKS",
     "UNANSWERABLE",
     "OracleToolbox",
@@ -51,6 +55,8 @@ __all__ = [
     "with_truth",
 ]
 
+#: Every task of §4.1; :data:`TASKS` are those of the core.
+ALL_TASKS = (*TASKS, *TARGETING, *BEHAVIOUR, *EDITING, *STATISTICS, *MORPHOLOGY, *LONGITUDINAL, *PLACING)
 #: Draws before a study is said to have nothing to ask of it.
 _TRIES = 60
 
@@ -77,8 +83,8 @@ def build_conversation(
         config: shares and chances.
         wordings: the shipped ones unless given.
         truth: of this study, when at hand; it remembers what it counted.
-        task: a name of :data:`TASKS` (where ``config`` has all tasks, of :data:`TARGETING` and
-            :data:`BEHAVIOUR`, too) or a reason of :data:`UNANSWERABLE`, to draw that alone.
+        task: a name of :data:`TASKS` (where ``config`` has all tasks, of :data:`ALL_TASKS`) or a reason of
+            :data:`UNANSWERABLE`, to draw that alone.
 
     Raises:
         InputError: nothing (or not this task) can be asked of the study.
@@ -128,7 +134,7 @@ def _draw(situation: Situation, wanted: str | None) -> tuple[str, str, Question]
         kind = situation.choose(kinds)
         question = kind.ask(situation)
         return ("unanswerable", kind.reason, question) if question is not None else None
-    known = TASKS if situation.config.tasks == "core" else (*TASKS, *TARGETING, *BEHAVIOUR)
+    known = TASKS if situation.config.tasks == "core" else ALL_TASKS
     tasks = [t for t in known if wanted in (None, t.name) and t.applies(situation)]
     if not tasks:
         return None

@@ -244,7 +244,9 @@ def _measurements(answer: Answer) -> RenderableType:
 
 def _files(answer: Answer, out: Path | None) -> str:
     if out is None:
+        images = "the image, " if answer.volumes else ""
         what = "masks, overlay.png and answer.json" if answer.masks else "answer.json with every step"
-        return f"none written; --out FOLDER gives {what}"
-    names = [*(["overlay.png"] if answer.masks else []), *(m.file for m in answer.masks), "answer.json"]
+        return f"none written; --out FOLDER gives {images}{what}"
+    made = [v.file for v in answer.volumes] + [m.file for m in answer.masks]
+    names = [*(["overlay.png"] if answer.masks else []), *made, "answer.json"]
     return f"\n{' ' * 12}".join(str(out / name) for name in names)

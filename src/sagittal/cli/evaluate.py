@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -34,6 +34,7 @@ class On(StrEnum):
     world = "world"
     programs = "programs"
     questions = "questions"
+    tasks = "tasks"
 
 
 class Eyes(StrEnum):
@@ -62,7 +63,8 @@ def evaluate(
         On,
         typer.Option(
             "--on",
-            help="Real scans, the frozen simulated world, programs about it, or independent questions.",
+            help="Real scans, the frozen simulated world, programs about it, independent questions, or every "
+            "task asked about the second simulated world.",
         ),
     ],
     data: Annotated[
@@ -89,6 +91,8 @@ def evaluate(
         lines = evaluate_programs(method, model, heads or data / HEADS, out)
     elif on is On.questions:
         lines = evaluate_questions(method, model, data, out)
+    elif on is On.tasks:
+        lines = evaluate_tasks(model, heads or data / HEADS, out)
     else:
         run = evaluate_model(method, model, on, data, out, heads=heads, eyes=eyes, final=final, device=device)
         lines = [*(real_lines(run) if on is On.real else world_lines(run)), *speed_lines(run)]
@@ -133,7 +137,42 @@ def evaluate_model(
     return run_cases(vision, cases, out, what, structures=structures, progress=done)
 
 
-def evaluate_programs(method: Method, model: str, heads: Path, out: Path) -> list[str]:
+def evaluate_tasks(model: str, heads: Path, out: Path) -> list[str]:
+    """Ask a model every task about the world of tasks, end to end; tables by task."""
+    from sagittal.asking.models import offers
+    from sagittal.evaluation.frozen_world import TASKS, frozen_world, places, world_heads, world_table
+    from sagittal.evaluation.task_report import (
+        characterisation_lines,
+        growth_lines,
+        target_lines,
+        task_lines,
+    )
+    from sagittal.evaluation.tasks import in_turn, run_tasks
+    from sagittal.files import sha256_file
+    from sagittal.weights import find_checkpoint
+
+    [offer] = offers(model)
+    table = world_table(TASKS)
+    what = {
+        "model": offer.name,
+        "sha256": sha256_file(find_checkpoint(model) / "model.safetensors"),
+        "world": table["frozen"]["sha256"],
+    }
+
+    def done(study: str, count: int) -> None:
+        errors().print(f"{study}: {count} questions", highlight=False, markup=False)
+
+    studies = frozen_world(world_heads(heads, table), in_turn(places(table)), table)
+    records = run_tasks(offer, studies, out, what, progress=done)
+    return [
+        "## By task", "", *task_lines(records), "## Targets", "", *target_lines(records),
+        "## Time", "", *growth_lines(records), "## Characterisation", "", *characterisation_lines(records),
+    ]  # fmt: skip
+
+
+def evaluate_programs(
+    method: Method, model: str, heads: Path, out: Path, tasks: Literal["core", "all"] = "core"
+) -> list[str]:
     """Let a VoxelPrompt write programs about the world; ``OUT/programs.json`` holds them; a table of rates.
 
     Raises:
@@ -144,7 +183,7 @@ def evaluate_programs(method: Method, model: str, heads: Path, out: Path) -> lis
     from sagittal.files import write_json
 
     loaded, tokenizer = _writer(method, model)
-    questions = list(draw_questions(frozen_world(world_heads(heads))))
+    questions = list(draw_questions(frozen_world(world_heads(heads)), tasks=tasks))
     found = write_answers(loaded, tokenizer, questions)
     # Both are in the order of the questions, by sort.
     told = {sort: [q.question for q in questions if q.sort == sort] for sort in found}

@@ -17,6 +17,7 @@ class Report(StrEnum):
 
     voxelprompt_core = "voxelprompt-core"
     voxelprompt_world = "voxelprompt-world"
+    voxelprompt = "voxelprompt"
     meshnet = "meshnet"
 
 
@@ -52,6 +53,10 @@ def reproduce(
         title, lines = "MeshNet as a reference on real scans", _meshnet(model, data, work)
     elif report is Report.voxelprompt_world:
         title, lines = "VoxelPrompt's core on the frozen simulated world", _world(model, data, work)
+    elif report is Report.voxelprompt:
+        from sagittal.cli.reproduce_tasks import tasks_page
+
+        title, lines = "VoxelPrompt, every task", tasks_page(model, data, work)
     else:
         title, lines = "VoxelPrompt's core", _voxelprompt(model, data, questions, work)
     path = out / f"{report.value.replace('-', '_')}.md"

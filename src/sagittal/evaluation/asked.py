@@ -64,7 +64,7 @@ class AskedEyes:
         Raises:
             InputError: the model cannot be asked about these images.
         """
-        once = _Once(self.offer.load())
+        once = Once(self.offer.load())
         case = open_case(_study(images), model=replace(self.offer, load=lambda: once))
         return {name: self._ask(case, images[0], name) for name in structures}
 
@@ -84,7 +84,7 @@ class AskedEyes:
 
 
 @dataclass(frozen=True)
-class _Once:
+class Once:
     """A model that checks and encodes the images of one study once; the study outlives it."""
 
     model: Answerer

@@ -1,8 +1,11 @@
-"""The frozen simulated test world: the committed table ``tables/test_world.yaml``, made and checked.
+"""Frozen simulated test worlds: committed tables of ``tables/``, made and checked.
+
+``test_world.yaml`` is what every method is measured on; ``task_world.yaml`` has the studies that comparisons
+of single tasks need more of. Functions take a table, and the first one where none is given.
 
 Each study has a SHA-256 over its label maps (where they lie, what their values mean, their voxels) and the
-settings that made it; the world's is over those of its studies. Images are not part of it: their last bits
-differ between processors. The table holds both, and what was found in the world, under ``frozen``.
+settings that made it; a world's is over those of its studies. Images are not part of it: their last bits
+differ between processors. A table holds both, and what was found in the world, under ``frozen``.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ from sagittal.simulate import HeadSet, SimulatedStudy, WorldConfig, preset, simu
 from sagittal.splits import split_of
 
 TABLE = "test_world.yaml"
+#: The second world, for single tasks.
+TASKS = "task_world.yaml"
 
 
 @dataclass(frozen=True)
@@ -52,22 +57,26 @@ class Place:
 
 
 @cache
-def world_table() -> Mapping[str, Any]:
-    """The committed table, as it is."""
+def world_table(name: str = TABLE) -> Mapping[str, Any]:
+    """A committed table, as it is.
+
+    Args:
+        name: of its file.
+    """
     import yaml
 
-    text = (files("sagittal.evaluation") / "tables" / TABLE).read_text(encoding="utf-8")
+    text = (files("sagittal.evaluation") / "tables" / name).read_text(encoding="utf-8")
     table: Mapping[str, Any] = yaml.safe_load(text)
     return table
 
 
-def places() -> tuple[Place, ...]:
-    """The studies of the test world, in the table's order."""
-    table = world_table()
+def places(table: Mapping[str, Any] | None = None) -> tuple[Place, ...]:
+    """The studies of a test world, in the table's order: the first ones of each world, or those named."""
     found = []
-    for name, entry in table["worlds"].items():
+    for name, entry in (table or world_table())["worlds"].items():
         config = _changed(preset(entry["preset"]), entry.get("change", {}))
-        found += [Place(name, index, config, entry["seed"]) for index in range(entry["studies"])]
+        chosen = entry["studies"] if isinstance(entry["studies"], list) else range(entry["studies"])
+        found += [Place(name, index, config, entry["seed"]) for index in chosen]
     return tuple(found)
 
 
@@ -78,25 +87,26 @@ def _changed(config: WorldConfig, change: Mapping[str, Any]) -> WorldConfig:
     return WorldConfig.model_validate(values)
 
 
-def world_heads(folder: str | Path) -> HeadSet:
-    """The heads that the test world is made from, in the order of the settled split.
+def world_heads(folder: str | Path, table: Mapping[str, Any] | None = None) -> HeadSet:
+    """The heads that a test world is made from, in the order of the settled split.
 
     Args:
         folder: holds the label maps of the heads.
+        table: of the world.
 
     Raises:
         LayoutError: the folder lacks one of them.
         StorageError: there is no such folder.
     """
-    heads = HeadSet.from_folder(folder)
-    source = world_table()["heads"]
+    heads, table = HeadSet.from_folder(folder), table or world_table()
+    source = table["heads"]
     wanted = [
         place
         for place, name in enumerate(heads.names)
         if split_of(name, dataset=source["dataset"]) == source["split"]
     ]
     made = heads.subset(wanted)
-    known = world_table().get("frozen", {}).get("heads", {name: made.hashes[name] for name in made.names})
+    known = table.get("frozen", {}).get("heads", {name: made.hashes[name] for name in made.names})
     if set(known) != set(made.names):
         raise LayoutError(
             "The folder lacks heads of the test world.", expected=sorted(known), got=sorted(made.names)
@@ -108,7 +118,7 @@ def world_heads(folder: str | Path) -> HeadSet:
 
 
 def make_study(place: Place, heads: HeadSet) -> SimulatedStudy:
-    """One study of the test world."""
+    """One study of a test world."""
     [made] = simulate(place.config, heads, [place.index], place.seed)
     return made
 
@@ -141,15 +151,21 @@ def world_hash(hashes: Mapping[str, str]) -> str:
 
 
 def frozen_world(
-    heads: HeadSet, only: Sequence[Place] | None = None
+    heads: HeadSet, only: Sequence[Place] | None = None, table: Mapping[str, Any] | None = None
 ) -> Iterator[tuple[Place, SimulatedStudy]]:
     """The studies, each checked against the hash that it was frozen with.
+
+    Args:
+        heads: from :func:`world_heads`.
+        only: these of the world's studies; all when ``None``.
+        table: of the world.
 
     Raises:
         IntegrityError: a study is not what it was.
     """
-    known = world_table()["frozen"]["studies"]
-    for place in only or places():
+    table = table or world_table()
+    known = table["frozen"]["studies"]
+    for place in places(table) if only is None else only:
         made = make_study(place, heads)
         found = study_hash(place, made)
         if found != known[place.name]:
@@ -195,9 +211,11 @@ def what_is_found(facts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 # -- as cases for scoring ------------------------------------------------------------------------
 
 
-def world_cases(heads: HeadSet, only: Sequence[Place] | None = None) -> Iterator[Case]:
-    """The test world as cases: one a session, its images, and the truth of everything that is asked for."""
-    for place, made in frozen_world(heads, only):
+def world_cases(
+    heads: HeadSet, only: Sequence[Place] | None = None, table: Mapping[str, Any] | None = None
+) -> Iterator[Case]:
+    """A test world as cases: one a session, its images, and the truth of everything that is asked for."""
+    for place, made in frozen_world(heads, only, table):
         truth = Truth(made.study, made.facts)
         for session in made.study.sessions:
             if not session.images:
@@ -205,14 +223,16 @@ def world_cases(heads: HeadSet, only: Sequence[Place] | None = None) -> Iterator
                 continue
             name = f"{place.name}/{session.name}" if session.name else place.name
             kinds = {image.kind for image in session.images}
-            asked = asked_structures(truth, session.name, kinds)
+            asked = asked_structures(truth, session.name, kinds, table)
             masks = {s.name: truth.mask(s, session.images[0]) for s in asked}
             yield Case(name, f"simulated {place.world}", session.images, masks, {"facts": made.facts})
 
 
-def asked_structures(truth: Truth, session: str, kinds: set[str]) -> list[Structure]:
+def asked_structures(
+    truth: Truth, session: str, kinds: set[str], table: Mapping[str, Any] | None = None
+) -> list[Structure]:
     """What a study is asked for: listed anatomy that is there, and every pathology that its images show."""
-    table = world_table()
+    table = table or world_table()
     names = [*table["anatomy"], *(f"{side} {name}" for name in table["sides"] for side in ("left", "right"))]
     there, _ = truth.settled(session, True)
     asked = [s for s in (truth.table[name] for name in names) if s in there]

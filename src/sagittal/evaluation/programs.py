@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from sagittal.builders.voxel.truth import Truth
-from sagittal.builders.voxel_tasks import VoxelConversation, build_conversation, with_truth
+from sagittal.builders.voxel_tasks import (
+    VoxelConversation,
+    VoxelTasksConfig,
+    build_conversation,
+    with_truth,
+)
 from sagittal.evaluation.frozen_world import Place
 from sagittal.language.voxel_wordings import VoxelWordings
 from sagittal.models.voxelprompt import Exchange, Scribe, unseen_lesson
@@ -49,21 +54,25 @@ class Asking:
     conversation: VoxelConversation
 
 
-def draw_questions(studies: Iterable[tuple[Place, SimulatedStudy]], each: int = 8) -> Iterator[Asking]:
+def draw_questions(
+    studies: Iterable[tuple[Place, SimulatedStudy]], each: int = 8, tasks: Literal["core", "all"] = "core"
+) -> Iterator[Asking]:
     """Questions about each study, ``each`` of either sort; always the same.
 
     Args:
         studies: from :func:`sagittal.evaluation.frozen_world.frozen_world`.
         each: how many of a sort about one study.
+        tasks: those of the core, or all.
     """
     wordings = VoxelWordings.load()
+    config = VoxelTasksConfig(tasks=tasks)
     for place, made in studies:
         truth = Truth(made.study, made.facts)
         for number, sort in enumerate(SORTS):
             rng = np.random.default_rng([_SEED, place.seed, place.index, number])
             for _ in range(each):
                 drawn = build_conversation(
-                    made.study, made.facts, rng, "withheld", wordings=wordings, truth=truth
+                    made.study, made.facts, rng, "withheld", config=config, wordings=wordings, truth=truth
                 )
                 question = drawn.question
                 while sort == "clean" and not reserved(

@@ -81,13 +81,13 @@ def run_cases(
     """
     out = Path(out)
     manifest = {"schema": "sagittal.evaluation/1", **what, "versions": versions(*LIBRARIES)}
-    _settle(out / "manifest.json", manifest)
+    settle(out / "manifest.json", manifest)
     wanted = None if structures is None else list(structures)
     order = []
     for case in cases:
         if wanted is not None and not set(wanted) & set(case.truth):
             continue
-        path = out / "cases" / f"{_file_name(case.name)}.json"
+        path = out / "cases" / f"{file_name(case.name)}.json"
         order.append(path)
         if not path.exists():
             made = _score(vision, case, wanted)
@@ -123,7 +123,7 @@ def _score(vision: Vision, case: Case, wanted: list[str] | None) -> dict[str, An
     return entry
 
 
-def _settle(path: Path, wanted: Mapping[str, Any]) -> None:
+def settle(path: Path, wanted: Mapping[str, Any]) -> None:
     """Write the manifest, or make sure that the one there says the same."""
     text = to_json_text(wanted)
     with storage_errors(path):
@@ -148,5 +148,6 @@ def _differing(found: str, wanted: Mapping[str, Any]) -> list[str]:
                   for k in {*there, *wanted} if there.get(k) != wanted.get(k))  # fmt: skip
 
 
-def _file_name(case: str) -> str:
+def file_name(case: str) -> str:
+    """A case's name as that of a file."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", case)

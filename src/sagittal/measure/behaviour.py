@@ -27,6 +27,10 @@ RISE = 0.25
 ENHANCING_SHARE = 0.2
 #: A volume is stable while it changes by less than this, in percent of the earlier.
 STABLE_PERCENT = 15.0
+#: Multiples of 10⁻³ mm²/s in which maps of ADC are stored.
+ADC_SCALES = (1.0, 1e-3, 1e3)
+#: Median ADC of a head, 10⁻³ mm²/s: between dense tissue and free water at body temperature.
+_LEAST_ADC, _MOST_ADC = 0.2, 3.2
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,22 @@ def diffusion(dwi: Image, adc: Image, mask: Mask, name: str, brain: Mask | None 
     # Not by standard deviations: fluid among the surroundings makes those of ADC very wide.
     low = values_in(adc, lesion).mean() < np.median(values_in(adc, reference))
     return "restricted" if low else "shine-through"
+
+
+def adc_scale(adc: Image) -> float | None:
+    """What a map's values are to be multiplied with to be in 10⁻³ mm²/s.
+
+    Files do not say it, but living tissue leaves no choice: scales differ by a thousand, tissues by ten.
+
+    Returns:
+        One of :data:`ADC_SCALES`, or ``None`` where the map's median fits none of them (a picture of a map,
+        for instance, stretched to 0–255).
+    """
+    values = adc.data[np.isfinite(adc.data) & (adc.data > 0)]
+    if not values.size:
+        return None
+    typical = float(np.median(values))
+    return next((s for s in ADC_SCALES if _LEAST_ADC <= typical * s <= _MOST_ADC), None)
 
 
 def enhancement(pre: Image, post: Image, mask: Mask, name: str, brain: Mask | None = None) -> Enhancement:

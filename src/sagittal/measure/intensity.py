@@ -26,7 +26,8 @@ class Intensity:
     """Intensities of one label in one image.
 
     Attributes:
-        mean, sd, median: over the label's voxels; the standard deviation is the population's (÷ n).
+        mean, sd, median, lowest, highest: over the label's voxels; the standard deviation is the
+            population's (÷ n).
         snr: signal-to-noise ratio, mean ÷ sd, both inside the label; ``None`` where sd is 0.
         undefined: why ``snr`` is ``None``.
     """
@@ -34,6 +35,8 @@ class Intensity:
     mean: float
     sd: float
     median: float
+    lowest: float
+    highest: float
     snr: float | None
     undefined: str | None
 
@@ -101,7 +104,9 @@ def intensity(image: Image, block: Block) -> Intensity:
     mean, sd = _mean_sd(values)
     snr = mean / sd if sd > 0 else None
     reason = None if sd > 0 else "all voxels have the same intensity"
-    return Intensity(mean, sd, float(np.median(values)), snr, reason)
+    return Intensity(
+        mean, sd, float(np.median(values)), float(values.min()), float(values.max()), snr, reason
+    )
 
 
 def surroundings(mask: Mask, name: str, brain: Mask | None = None, shell_mm: float = SHELL_MM) -> Mask:

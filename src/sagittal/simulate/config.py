@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sagittal.errors import ConfigError
 
 Pathology = Literal[
-    "healthy", "gli", "pre", "met", "goat", "wmh", "lesion", "growth", "restriction", "enhancement"
+    "healthy", "gli", "pre", "met", "goat", "wmh", "lesion", "growth", "restriction", "enhancement", "places"
 ]
 #: Sequences that a profile exists for, in the words of :data:`sagittal.study.KINDS`.
 SEQUENCES = ("t1", "t1c", "t2", "flair", "pd", "dwi", "adc", "gre", "ct")
@@ -116,7 +116,8 @@ class WorldConfig(_Frozen):
 
 
 #: Worlds by name. ``gli``: glioma after treatment, four labels; ``pre``: glioma before treatment;
-#: ``met``: metastases; ``goat``: tumours of several kinds; ``growth``: two sessions.
+#: ``met``: metastases; ``goat``: tumours of several kinds; ``growth``: two sessions; ``places``: one lesion
+#: in one of ten named places.
 PRESETS: dict[str, WorldConfig] = {
     "gli": WorldConfig(),
     "pre": WorldConfig(pathology="pre"),
@@ -128,6 +129,9 @@ PRESETS: dict[str, WorldConfig] = {
     "growth": WorldConfig(pathology="growth", sequences=("t1c", "flair")),
     "restriction": WorldConfig(pathology="restriction", sequences=("dwi", "adc")),
     "enhancement": WorldConfig(pathology="enhancement", sequences=("t1", "t1c")),
+    "places": WorldConfig(
+        pathology="places", sequences=("t1", "t2", "flair"), skull_strip=0.5, contrast=Contrast(random=0.5)
+    ),
 }
 
 

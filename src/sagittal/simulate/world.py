@@ -22,6 +22,7 @@ from sagittal.simulate.fields import smooth_noise
 from sagittal.simulate.heads import CEREBRUM_CENTRE, Head, HeadSet
 from sagittal.simulate.intensity import Look, draw_look
 from sagittal.simulate.lesions import plan_lesions, white_matter_lesions
+from sagittal.simulate.places import place_lesion
 from sagittal.simulate.plans import Plan, plan_tumours
 from sagittal.simulate.sampling import confine, flat_index, look_up, mean_over_voxel
 from sagittal.simulate.scene import Pathology, Scene, mark, paint
@@ -150,6 +151,8 @@ def _pathology(name: str, scene: Scene, look: Look, head: Head, field: Tensor, p
         return [found]
     if name == "growth":
         return list(pairs.growth_pair(scene, pairs.plan_growth(scene)))
+    if name == "places":
+        return [place_lesion(scene, look.kinds)]
     makers = {"restriction": pairs.restriction, "enhancement": pairs.enhancement, "wmh": white_matter_lesions}
     return [makers[name](scene) if name in makers else plan_lesions(scene, look.kinds)]
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,14 @@ from sagittal.simulate import HeadSet, SimulatedStudy, preset, simulate
 from sagittal.simulate.config import SEQUENCES
 from sagittal.study import Image, Study
 
-_USUAL = (("t1", "t1c", "t2", "flair"), ("t1", "flair"), ("t1",), ("t1", "t2", "flair"), ("t1c", "flair"),
-          ("dwi", "adc"), ("ct",))  # fmt: skip
+_USUAL = {
+    ("t1", "t1c", "t2", "flair"): 0.34, ("t1", "flair"): 0.1, ("t1",): 0.1, ("t1", "t2", "flair"): 0.12,
+    ("t1c", "flair"): 0.08, ("dwi", "adc"): 0.06, ("t1", "flair", "dwi", "adc"): 0.06, ("t1", "t1c"): 0.06,
+    ("ct",): 0.08,
+}  # fmt: skip
+# Visits of a patient, and how often; visits of half of the patients have dates.
+_VISITS, _DATED = {1: 0.5, 2: 0.33, 3: 0.12, 4: 0.05}, 0.5
+_FIRST_DAY = date(2015, 1, 1)
 _KEPT_FOR_TESTS = 10
 
 
@@ -42,7 +49,7 @@ class PoolConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    groups: int = Field(default=200, ge=1, description="patients, of one to three visits")
+    groups: int = Field(default=200, ge=1, description="patients, of one to four visits")
     each: int = Field(default=150, ge=1, description="conversations about each")
     spacing_mm: float = Field(default=3.5, gt=0, description="of the studies: enough to count voxels")
     worlds: tuple[str, ...] = Field(
@@ -185,9 +192,9 @@ def _group(group: int, heads: HeadSet, config: PoolConfig, seed: int) -> Iterato
 def _patient(
     group: int, heads: HeadSet, config: PoolConfig, seed: int, rng: np.random.Generator
 ) -> tuple[Study, dict[str, Any]]:
-    """One to three simulated studies as the visits of one patient; the numbers need not make a story."""
+    """One to four simulated studies as the visits of one patient; the numbers need not make a story."""
     world = config.worlds[group % len(config.worlds)]
-    visits = 1 if world == "growth" else int(rng.choice([1, 2, 3], p=[0.55, 0.35, 0.10]))
+    visits = 1 if world == "growth" else int(rng.choice(list(_VISITS), p=list(_VISITS.values())))
     sequences = _sequences(rng)
     made = []
     for visit in range(visits):
@@ -198,15 +205,17 @@ def _patient(
             "skull_strip": 0.5,
         }
         settings = preset(world).model_copy(update=changed)
-        made += simulate(settings, heads, [3 * group + visit], seed)
+        made += simulate(settings, heads, [max(_VISITS) * group + visit], seed)
     if len(made) == 1:
-        return made[0].study, made[0].facts
-    return _joined(made), {"stripped": any(m.facts["stripped"] for m in made)}
+        study, facts = made[0].study, made[0].facts
+    else:
+        study, facts = _joined(made), {"stripped": any(m.facts["stripped"] for m in made)}
+    return (_dated(study, rng) if rng.random() < _DATED else study), facts
 
 
 def _sequences(rng: np.random.Generator) -> tuple[str, ...]:
     if rng.random() < 0.6:
-        return _USUAL[int(rng.choice(len(_USUAL), p=[0.4, 0.12, 0.12, 0.14, 0.1, 0.06, 0.06]))]
+        return list(_USUAL)[int(rng.choice(len(_USUAL), p=list(_USUAL.values())))]
     count = int(rng.integers(2, 7))
     return tuple(SEQUENCES[i] for i in rng.permutation(len(SEQUENCES))[:count])
 
@@ -220,6 +229,14 @@ def _joined(made: Sequence[SimulatedStudy]) -> Study:
         images += [replace(image, session=session) for image in each.study.images]
         masks += [replace(mask, session=session) for mask in each.study.masks]
     return replace(first, images=tuple(images), masks=tuple(masks))
+
+
+def _dated(study: Study, rng: np.random.Generator) -> Study:
+    """The same with dates: a week to two years lie between visits."""
+    sessions = sorted({image.session for image in study.images})
+    days = np.cumsum(rng.integers(7, 730, size=len(sessions)))
+    when = {name: _FIRST_DAY + timedelta(days=int(d)) for name, d in zip(sessions, days, strict=True)}
+    return replace(study, images=tuple(replace(i, acquired=when[i.session]) for i in study.images))
 
 
 def _relabelled(images: Sequence[Image], rng: np.random.Generator) -> tuple[Image, ...]:

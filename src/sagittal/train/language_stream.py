@@ -8,6 +8,7 @@ clean text, is never trained on: validation draws from it.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -64,15 +65,17 @@ class LanguageStream:
         first_lines: share of training's conversations that end after the first line, which says what was
             asked, and show one image: reading is what goes wrong most often, and they cost a third. What is
             misread most comes more often among them.
+        least: share of training's conversations that each task has at least: those that need rare images
+            come up too seldom in a pool to be learnt.
     """
 
     def __init__(
         self, items: Sequence[Item], scribe: Scribe, seed: int, typing: TypingConfig | None = None,
-        *, first_lines: float = 0.0,
+        *, first_lines: float = 0.0, least: float = 0.0,
     ) -> None:  # fmt: skip
         self.scribe, self.seed, self.typing = scribe, seed, typing or TypingConfig()
         self.first_lines = first_lines
-        self.train = [item for item in items if not item.for_tests]
+        self.train = _with_rare([item for item in items if not item.for_tests], least)
         self.tests = [item for item in items if item.for_tests]
         self._hard = [i for i in self.train if len(i.structures) > 1 or i.reason in _OF_HARD]
         self._wordings = VoxelWordings.load()
@@ -136,6 +139,12 @@ class LanguageStream:
         if item.reason == "off_topic":
             return odd_request(rng)
         return foreign(rng) if item.reason == "not_understood" else None
+
+
+def _with_rare(items: Sequence[Item], least: float) -> list[Item]:
+    """Items, those of rare tasks several times over."""
+    count = Counter(item.task for item in items)
+    return [item for item in items for _ in range(max(1, round(least * len(items) / count[item.task])))]
 
 
 def _some(items: Sequence[Item], rng: np.random.Generator) -> Item:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,12 +23,12 @@ _AROUND_LESION, _FLAIR_T1C = 0.6, 0.5
 _WEAKENED, _RISE = 0.75, (0.2, 0.9)
 # What is asked for: lesions that the patch shows, those that it does not; anatomy likewise.
 _ASKED = (0.4, 0.1, 0.42, 0.08)
-# What most questions are about, asked for so many times as often as the rest.
-_OFTEN, _MAIN = 4, frozenset((
+#: What most questions are about, and how many times as often as the rest it is asked for.
+MAIN: Mapping[str, float] = dict.fromkeys((
     "cerebral white matter", "cerebral cortex", "lateral ventricle", "ventricular system", "thalamus",
     "caudate", "putamen", "hippocampus", "cerebellum", "brainstem", "brain",
     "whole tumour", "tumour core", "enhancing tumour",
-))  # fmt: skip
+), 4.0)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +65,20 @@ class Patches:
             over what it sees: networks that learn from small patches see whole heads less well.
         levels: of the networks.
         asked: structures a patch.
+        often: how many times as often a structure is asked for as one that is not named.
     """
 
-    def __init__(self, studies: VisionSet, seed: int, size: int | None, levels: int, asked: int) -> None:
+    def __init__(
+        self,
+        studies: VisionSet,
+        seed: int,
+        size: int | None,
+        levels: int,
+        asked: int,
+        often: Mapping[str, float] = MAIN,
+    ) -> None:
         self.studies, self.seed, self.size, self.levels, self.asked = studies, seed, size, levels, asked
+        self.often = often
 
     def __call__(self, number: int) -> Patch:
         """Draw a patch."""
@@ -80,7 +91,7 @@ class Patches:
         start = [s.start for s in place]
         geometry = study.geometry.cropped(start, [s.stop for s in place])
         names = structures_of(study, kinds)
-        asked = _asked(study, names, place, self.asked, rng)
+        asked = _asked(study, names, place, self.asked, self.often, rng)
         lesions = np.stack([study.target(p, place) for p in pathologies()])
         return Patch(
             volumes, kinds, StreamGrids.of([geometry] * len(given), self.levels),
@@ -160,7 +171,12 @@ def _look(values: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.f
 
 
 def _asked(
-    study: PreparedStudy, names: list[str], place: tuple[slice, ...], count: int, rng: np.random.Generator
+    study: PreparedStudy,
+    names: list[str],
+    place: tuple[slice, ...],
+    count: int,
+    often: Mapping[str, float],
+    rng: np.random.Generator,
 ) -> tuple[str, ...]:
     """Different structures to ask for: mostly some that the patch shows, lesions and anatomy."""
     table = structure_table()
@@ -171,15 +187,15 @@ def _asked(
     lesions: list[str] = []
     none: list[str] = []
     for name in names:
-        times = _OFTEN if name in _MAIN else 1
         if table[name].is_pathology:
-            (lesions if study.target(name, place).any() else none).extend([name] * times)
+            (lesions if study.target(name, place).any() else none).append(name)
         else:
-            (shown if np.isin(table[name].values, values).any() else hidden).extend([name] * times)
+            (shown if np.isin(table[name].values, values).any() else hidden).append(name)
     chosen: list[str] = []
     while len(chosen) < min(count, len(names)):
         sort = (lesions, none, shown, hidden)[int(rng.choice(4, p=_ASKED))]
-        name = sort[int(rng.integers(len(sort)))] if sort else ""
+        odds = np.array([often.get(name, 1.0) for name in sort])
+        name = sort[int(rng.choice(len(sort), p=odds / odds.sum()))] if sort else ""
         if name and name not in chosen:
             chosen.append(name)
     return tuple(chosen)

@@ -52,11 +52,8 @@ def course(before: Sequence[str], after: Sequence[str], a: Thing) -> Programs:
 
 def _pair_task(spec: Pair) -> Task:
     def images(s: Situation) -> tuple[str, str] | None:
-        found = [s.given.of_kind(kind, s.last) for kind in spec.kinds]
-        if found[0] is None or found[1] is None:
-            return None
-        first, second = (s.given.volumes[name].geometry for name in found if name)
-        return (found[0], found[1]) if first.same_grid(second) else None
+        first, second = (s.given.of_kind(kind, s.last) for kind in spec.kinds)
+        return (first, second) if first is not None and second is not None else None
 
     def applies(s: Situation) -> bool:
         brain = "brain" in {x.name for x in s.anatomy(s.last, found=True)}

@@ -62,7 +62,22 @@ MEASURES: dict[str, Measure] = {
     "sd": Measure(
         "i", ("i = sd({seq}, m)",), "The standard deviation of intensity of the {a} in {kind} is {{i}}."
     ),
+    "median": Measure("i", ("i = median({seq}, m)",), "The median intensity of the {a} in {kind} is {{i}}."),
+    "lowest": Measure("i", ("i = lowest({seq}, m)",), "The lowest intensity of the {a} in {kind} is {{i}}."),
+    "highest": Measure(
+        "i", ("i = highest({seq}, m)",), "The highest intensity of the {a} in {kind} is {{i}}."
+    ),
+    "brightness": Measure(
+        "w", ('b = segment(f, "brain")', "w = contrast({seq}, m, b)"), "The {a} is {{w}} in {kind}."
+    ),
+    "hounsfield": Measure("i", ("i = mean({seq}, m)",), "The mean density of the {a} is {{i}}."),
+    "adc": Measure("i", ("i = diffusivity({seq}, m)",), "The mean diffusivity of the {a} is {{i}}."),
     "snr": Measure("i", ("i = snr({seq}, m)",), "The signal-to-noise ratio of the {a} in {kind} is {{i}}."),
+    "surface": Measure("s", ("s = surface(m)",), "The surface area of the {a} is {{s}}."),
+    "sphericity": Measure("s", ("s = sphericity(m)",), "The sphericity of the {a} is {{s}}."),
+    "largest_share": Measure(
+        "p", ("g = largest(m)", "p = share(g, m)"), "The largest piece holds {{p}} of the {a}."
+    ),
     "count": Measure("c", ("c = components(m)",), "The number of separate pieces of the {a} is {{c}}."),
     "side": Measure("s", ('b = segment(f, "brain")', "s = side(m, b)"), "The side of the {a} is {{s}}."),
     "share_brain": Measure(

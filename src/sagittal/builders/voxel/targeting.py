@@ -16,12 +16,13 @@ class Target:
 
     Attributes:
         name: in the grammar's roots.
-        lines: make the mask ``g`` of the pieces that are meant from ``m``; {b} is another structure, {seq}
-            the variable of a named sequence.
+        lines: make the mask ``g`` of the pieces that are meant from ``m``; {b} is another structure or a
+            lobe, {seq} the variable of a named sequence.
         words: how answers call them; {a}, {b} structures, {kind} what the sequence is called.
         many: whether more than one piece may be meant.
         other: whether it names another structure.
         sequence: whether it names a sequence.
+        lobe: whether it names a lobe.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Target:
     many: bool = True
     other: bool = False
     sequence: bool = False
+    lobe: bool = False
 
 
 _BRAIN = 'b = segment(f, "brain")'
@@ -59,7 +61,20 @@ TARGETS = (
         "pieces of the {a} that are hypointense in {kind}",
         sequence=True,
     ),
+    Target(
+        "lobe",
+        (
+            'c = segment(f, "cerebrum")',
+            'd = segment(f, "cerebellum")',
+            'e = segment(f, "brainstem")',
+            'g = pieces_in_lobe(m, c, d, e, "{b}")',
+        ),
+        "pieces of the {a} in the {b}",
+        lobe=True,
+    ),
 )
+# By proportion alone; the insula is too narrow for a piece to lie in it by half.
+_LOBES = ("frontal lobe", "parietal lobe", "temporal lobe", "occipital lobe")
 # Everything is near these.
 _ALL_OVER = frozenset(
     ("brain", "cerebrum", "intracranial cavity", "cerebral cortex", "cerebral white matter")
@@ -87,7 +102,8 @@ def target(
 def _task(spec: Target) -> Task:
     def applies(s: Situation) -> bool:
         anatomy = {x.name for x in s.anatomy(s.last, found=True)}
-        shown = "brain" in anatomy if _BRAIN in spec.lines else bool(anatomy)
+        needed = "brain" if _BRAIN in spec.lines else "cerebrum" if spec.lobe else ""
+        shown = needed in anatomy if needed else bool(anatomy)
         return shown and (not spec.sequence or bool(s.named_kinds(s.last))) and bool(pathologies(s))
 
     return Task(f"target_{spec.name}", 0.8, applies, lambda s: _ask(s, spec))
@@ -104,7 +120,11 @@ def _ask(s: Situation, spec: Target) -> Question | None:
         if beside is None or beside.base in _ALL_OVER:
             return None
         things["b"] = beside
-    named: dict[str, str] = {"b": things["b"].name} if spec.other else {}
+    if spec.lobe:
+        lobe = s.choose(_LOBES)
+        things["lobe"] = s.table[s.choose((lobe, f"left {lobe}", f"right {lobe}"))]
+    other = things.get("b") or things.get("lobe")
+    named = {"b": other.name} if other is not None else {}
     if spec.sequence:
         kind = s.choose(s.named_kinds(visit))
         variable = s.given.of_kind(kind, visit)

@@ -17,6 +17,7 @@ _WHOLES = {
     "share_icv": "intracranial cavity",
     "side": "brain",
     "largest_side": "brain",
+    "brightness": "brain",
 }
 _INTENSITIES = ("mean", "sd", "snr")
 #: How the second of two sides is called after the first was named in full.
@@ -48,14 +49,11 @@ class Task:
     ask: Callable[[Situation], Question | None]
 
 
-def _measure(name: str, kinds: str, weight: float = 1.0) -> Task:
+def measure_task(name: str, kinds: str, weight: float = 1.0) -> Task:
     """A measurement of one structure: any, or a pathology."""
 
     def applies(s: Situation) -> bool:
-        whole = s.table[_WHOLES[name]] if name in _WHOLES else None
-        if whole is not None and whole not in s.anatomy(s.last, found=True):
-            return False
-        return kinds != "pathology" or bool(pathologies(s))
+        return not _lacks_whole(name, s) and (kinds != "pathology" or bool(pathologies(s)))
 
     def ask(s: Situation) -> Question | None:
         visit, words, kind = s.where()
@@ -85,35 +83,53 @@ def worded(
     return Question(root, slots, made, tuple(t.name for t in things.values()))
 
 
-def _intensity(name: str) -> Task:
+def intensity_task(name: str, weight: float = 0.7, *, unnamed: bool = True, kinds: str = "both") -> Task:
+    """An intensity of one structure in one image.
+
+    Args:
+        name: in the grammar's roots.
+        weight: how often it is drawn.
+        unnamed: whether the question may leave out the sequence where there is one image alone.
+        kinds: of structure.
+    """
+
     def applies(s: Situation) -> bool:
-        return bool(s.named_kinds(s.last)) or len(s.last.names) == 1
+        if _lacks_whole(name, s) or (kinds == "pathology" and not pathologies(s)):
+            return False
+        return bool(s.named_kinds(s.last)) or (unnamed and len(s.last.names) == 1)
 
     def ask(s: Situation) -> Question | None:
-        visit = s.last
-        structure = s.structure(visit)
-        if structure is None:
+        structure = s.structure(s.last, kinds)
+        if structure is None or structure.name == _WHOLES.get(name):
             return None
-        kinds = s.named_kinds(visit)
-        unnamed = len(visit.names) == 1 and (not kinds or s.chance(0.4))
-        variable = visit.names[0] if unnamed else s.given.of_kind(s.choose(kinds), visit)
+        known = s.named_kinds(s.last)
+        alone = unnamed and len(s.last.names) == 1 and (not known or s.chance(0.4))
+        variable = s.last.names[0] if alone else s.given.of_kind(s.choose(known), s.last)
         assert variable is not None
-        kind = s.given.volumes[variable].kind
-        known = s.table.sequences.get(kind)
-        encoded = s.encoded(visit, kind)
-        made = programs.measure(
-            name,
-            encoded,
-            s.thing(structure, visit),
-            sequence=variable,
-            kind=known.name if known else "the image",
-        )
-        slots: dict[str, Sequence[Phrase]] = {"a": structure.phrases}
-        if not unnamed and known:
-            slots["seq"] = known.phrases
-        return Question(f"ask {name} {'any' if unnamed else 'seq'}", slots, made, (structure.name,))
+        question = in_image(name, s, structure, variable)
+        sequence = s.table.sequences.get(s.given.volumes[variable].kind)
+        slots = {**question.slots, **({} if alone or sequence is None else {"seq": sequence.phrases})}
+        return replace(question, root=f"ask {name} {'any' if alone else 'seq'}", slots=slots)
 
-    return Task(name, 0.7, applies, ask)
+    return Task(name, weight, applies, ask)
+
+
+def in_image(name: str, s: Situation, structure: Structure, variable: str) -> Question:
+    """An intensity of a structure in the image of a variable of the last visit."""
+    kind = s.given.volumes[variable].kind
+    known = s.table.sequences.get(kind)
+    made = programs.measure(
+        name,
+        s.encoded(s.last, kind),
+        s.thing(structure, s.last),
+        sequence=variable,
+        kind=known.name if known else "the image",
+    )
+    return worded(name, None, {"a": structure}, made)
+
+
+def _lacks_whole(name: str, s: Situation) -> bool:
+    return name in _WHOLES and s.table[_WHOLES[name]] not in s.anatomy(s.last, found=True)
 
 
 # -- two structures ------------------------------------------------------------------------------
@@ -122,7 +138,7 @@ def _intensity(name: str) -> Task:
 def _compare(name: str) -> Task:
     def ask(s: Situation) -> Question | None:
         visit, words, kind = s.where()
-        pair = _two_sides(s, visit) if s.chance(0.4) else _two_structures(s, visit)
+        pair = _two_sides(s, visit) if s.chance(0.4) else two_structures(s, visit)
         if pair is None:
             return None
         a, b = pair
@@ -145,7 +161,7 @@ def _two_sides(s: Situation, visit: Visit) -> tuple[Structure, Structure] | None
     return (left, right) if s.chance(0.5) else (right, left)
 
 
-def _two_structures(s: Situation, visit: Visit) -> tuple[Structure, Structure] | None:
+def two_structures(s: Situation, visit: Visit) -> tuple[Structure, Structure] | None:
     a, b = s.structure(visit), s.structure(visit)
     return None if a is None or b is None or a.base == b.base else (a, b)
 
@@ -202,22 +218,22 @@ def _parts_apply(s: Situation) -> bool:
 
 
 TASKS: tuple[Task, ...] = (
-    _measure("segment", "both", 2.0),
-    _measure("volume", "both", 2.0),
-    _measure("height", "both"),
-    _measure("width", "both"),
-    _measure("depth", "both"),
-    _measure("box", "both"),
-    _measure("diameter", "both"),
-    *(_intensity(name) for name in _INTENSITIES),
-    _measure("presence", "pathology", 1.5),
-    _measure("count", "pathology"),
-    _measure("side", "pathology"),
-    _measure("largest_volume", "pathology"),
-    _measure("largest_diameter", "pathology", 0.7),
-    _measure("largest_side", "pathology", 0.7),
-    _measure("share_brain", "both", 0.7),
-    _measure("share_icv", "both", 0.7),
+    measure_task("segment", "both", 2.0),
+    measure_task("volume", "both", 2.0),
+    measure_task("height", "both"),
+    measure_task("width", "both"),
+    measure_task("depth", "both"),
+    measure_task("box", "both"),
+    measure_task("diameter", "both"),
+    *(intensity_task(name) for name in _INTENSITIES),
+    measure_task("presence", "pathology", 1.5),
+    measure_task("count", "pathology"),
+    measure_task("side", "pathology"),
+    measure_task("largest_volume", "pathology"),
+    measure_task("largest_diameter", "pathology", 0.7),
+    measure_task("largest_side", "pathology", 0.7),
+    measure_task("share_brain", "both", 0.7),
+    measure_task("share_icv", "both", 0.7),
     *(_compare(name) for name in ("difference", "ratio", "larger")),
     Task("asymmetry", 1.0, lambda s: bool(s.anatomy(s.last, found=True)), _ask_asymmetry),
     Task("parts", 1.0, _parts_apply, _ask_parts),

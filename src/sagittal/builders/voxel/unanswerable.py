@@ -31,6 +31,19 @@ _OF_ONE = (
 )  # fmt: skip
 _OF_TWO = ("difference", "ratio", "larger")
 _INTENSITIES = ("mean", "sd", "snr")
+_OVER_TIME = ("change", "change_diameter")
+# The same among all tasks, beyond those of the core.
+_MORE_OF_ONE = (
+    "surface", "sphericity", "largest_share", "remove", "extract", "crop", "location", "territory",
+    "tentorium",
+)  # fmt: skip
+_MORE_OF_TWO = ("distance", "share_of")
+_MORE_INTENSITIES = ("median", "lowest", "highest", "brightness")
+_MORE_OVER_TIME = ("course", "series", "growth_rate", "new", "vanished")
+# Tasks that need certain kinds of image, and say so by their names.
+_KINDS_NEEDED = {
+    "hounsfield": ("ct",), "adc": ("adc",), "diffusion": ("dwi", "adc"), "enhancement": ("t1", "t1c"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,15 @@ def _abstain(reason: str, kind: str = "") -> tuple[str, ...]:
     return abstention(REASONS[reason].format(kind=kind))
 
 
+def _names(s: Situation, core: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:
+    """Tasks of the core, with more of them where all tasks are asked."""
+    return (*core, *more) if s.config.tasks == "all" else tuple(core)
+
+
+def _intensity(s: Situation) -> str:
+    return f"ask {s.choose(_names(s, _INTENSITIES, _MORE_INTENSITIES))} seq"
+
+
 def _frame(
     s: Situation, phrases: Sequence[Phrase], programs: tuple[str, ...], about: tuple[str, ...]
 ) -> Question:
@@ -57,17 +79,17 @@ def _frame(
         slots["b"] = other.phrases if other is not None else phrases
         if s.chance(0.5):
             slots["a"], slots["b"] = slots["b"], slots["a"]
-        return Question(f"ask {s.choose(_OF_TWO)}", slots, programs, about)
+        return Question(f"ask {s.choose(_names(s, _OF_TWO, _MORE_OF_TWO))}", slots, programs, about)
     if way == "change" and s.several:
-        return Question("ask change", slots, programs, about)
+        return Question(f"ask {s.choose(_names(s, ['change'], _MORE_OVER_TIME))}", slots, programs, about)
     kinds = s.named_kinds(s.last)
     if way == "intensity" and kinds:
         slots["seq"] = s.table.sequences[s.choose(kinds)].phrases
-        return Question(f"ask {s.choose(_INTENSITIES)} seq", slots, programs, about)
+        return Question(_intensity(s), slots, programs, about)
     if s.chance(s.config.scan_named):
         slots["scan"] = s.table.scans["any"]
-        return Question(f"ask_on {s.choose(_OF_ONE)}", slots, programs, about)
-    return Question(f"ask {s.choose(_OF_ONE)}", slots, programs, about)
+        return Question(f"ask_on {s.choose(_names(s, _OF_ONE, _MORE_OF_ONE))}", slots, programs, about)
+    return Question(f"ask {s.choose(_names(s, _OF_ONE, _MORE_OF_ONE))}", slots, programs, about)
 
 
 def _unknown_structure(s: Situation) -> Question | None:
@@ -81,12 +103,29 @@ def _other_organ(s: Situation) -> Question | None:
     return _frame(s, s.table.organs, _abstain("other_organ"), ())
 
 
+def _missing_kind(s: Situation) -> Question | None:
+    """A task that says by its name which image it needs; it is told the first that is missing."""
+    lacking = {
+        task: next(k for k in kinds if k not in s.given.kinds)
+        for task, kinds in _KINDS_NEEDED.items()
+        if not set(kinds) <= s.given.kinds
+    }
+    structure = s.structure(s.last, "both" if s.chance(0.3) else "pathology")
+    if structure is None or not lacking:
+        return None
+    task = s.choose(list(lacking))
+    programs = _abstain("missing_sequence", s.table.sequences[lacking[task]].name)
+    return Question(f"ask {task}", {"a": structure.phrases}, programs, (structure.name,))
+
+
 def _missing_sequence(s: Situation) -> Question | None:
+    if s.config.tasks == "all" and s.chance(0.3):
+        return _missing_kind(s)
     unseen = [x for x in s.table.known(s.config.maps) if not s.seen(x)]
     if unseen and s.chance(0.4):
         structure = s.choose(unseen)
         names = " or ".join(s.table.sequences[k].name for k in structure.needs)
-        root = f"ask {s.choose(_OF_ONE)}"
+        root = f"ask {s.choose(_names(s, _OF_ONE, _MORE_OF_ONE))}"
         return Question(
             root, {"a": structure.phrases}, _abstain("missing_sequence", names), (structure.name,)
         )
@@ -98,16 +137,21 @@ def _missing_sequence(s: Situation) -> Question | None:
     slots: dict[str, Sequence[Phrase]] = {"a": visible.phrases}
     if s.chance(0.5):
         slots["seq"] = s.table.sequences[kind].phrases
-        return Question(f"ask {s.choose(_INTENSITIES)} seq", slots, programs, (visible.name,))
+        return Question(
+            _intensity(s),
+            slots,
+            programs,
+            (visible.name,),
+        )
     slots["scan"] = s.table.scans_of(kind)
-    return Question(f"ask_on {s.choose(_OF_ONE)}", slots, programs, (visible.name,))
+    return Question(f"ask_on {s.choose(_names(s, _OF_ONE, _MORE_OF_ONE))}", slots, programs, (visible.name,))
 
 
 def _which_sequence(s: Situation) -> Question | None:
     structure = s.structure(s.last)
     if structure is None:
         return None
-    root = f"ask {s.choose(_INTENSITIES)} any"
+    root = f"ask {s.choose(_names(s, _INTENSITIES, _MORE_INTENSITIES[:3]))} any"
     return Question(root, {"a": structure.phrases}, _abstain("which_sequence"), (structure.name,))
 
 
@@ -118,9 +162,10 @@ def _missing_session(s: Situation) -> Question | None:
     slots: dict[str, Sequence[Phrase]] = {"a": structure.phrases}
     programs, about = _abstain("missing_session"), (structure.name,)
     if s.chance(0.6):
-        return Question(s.choose(("ask change", "ask change_diameter")), slots, programs, about)
+        name = s.choose(_names(s, _OVER_TIME, _MORE_OVER_TIME))
+        return Question(f"ask {name}", slots, programs, about)
     slots["scan"] = s.table.scans["first"]
-    return Question(f"ask_on {s.choose(_OF_ONE)}", slots, programs, about)
+    return Question(f"ask_on {s.choose(_names(s, _OF_ONE, _MORE_OF_ONE))}", slots, programs, about)
 
 
 def _about(reason: str, *, any_structure: bool = False) -> Callable[[Situation], Question]:

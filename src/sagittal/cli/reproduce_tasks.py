@@ -1,0 +1,57 @@
+"""``sagittal reproduce voxelprompt``: every task of §4.1, and the comparisons of Figures 4 and 5."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sagittal.cli.evaluate import HEADS, Method, On, evaluate_model, evaluate_programs, evaluate_tasks
+
+#: Where MeshNet's model of anatomy lies among the labelled data.
+MESHNET = Path("brainchop_models/meshnet/subcortical")
+
+
+def tasks_page(model: str, data: Path, work: Path) -> list[str]:
+    """Programs of all tasks, what comes of them with the model's own masks, and MeshNet beside it."""
+    from sagittal.evaluation.frozen_world import TASKS, world_table
+
+    frozen = world_table(TASKS)["frozen"]
+    programs = evaluate_programs(
+        Method.voxelprompt, model, data / HEADS, work / "voxelprompt-programs-all", "all"
+    )
+    answered = evaluate_tasks(model, data / HEADS, work / "voxelprompt-tasks")
+    return [
+        f"Model `{model}`.",
+        "",
+        "## Programs",
+        "",
+        "Programs about the frozen simulated world, every task, without voxels, hearing the true feedback, "
+        "against the true ones, letter by letter. Wordings that training never saw: clean; withheld, with "
+        "phrases that the grammar keeps for tests.",
+        "",
+        *programs,
+        "",
+        "Below, the model answers with masks of its own: questions in clean wordings that training never "
+        f"saw, about {frozen['found']['studies']} simulated studies of heads that no training saw (a second "
+        f"frozen world, SHA-256 {frozen['sha256'][:16]}…). Numbers and words are compared with those of the "
+        "true programs over the true masks; a number that was not measured counts as wrong by 100 %.",
+        "",
+        *answered,
+        "## Against MeshNet",
+        "",
+        *_against_meshnet(model, data, work),
+    ]
+
+
+def _against_meshnet(model: str, data: Path, work: Path) -> list[str]:
+    from sagittal.evaluation.single_task_tables import dice_lines
+    from sagittal.score.reals import ANATOMY
+
+    ours = evaluate_model(Method.voxelprompt, model, On.real, data, work / "voxelprompt-real", final=True)
+    theirs = evaluate_model(
+        Method.meshnet, str(data / MESHNET), On.real, data, work / "meshnet-real", final=True
+    )
+    return [
+        "The three final T1s; labels by an algorithm are silver, and MeshNet learnt from such labels.",
+        "",
+        *dice_lines(ours.records, theirs.records, ANATOMY),
+    ]
