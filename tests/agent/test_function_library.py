@@ -57,13 +57,15 @@ def test_every_unit_and_type_is_what_comes_back():
         "text": '"brain"',
         "anything": "v",
     }
-    skipped = {"say", "abstain", "stop", "read", "contrast", "diffusion", "enhancement"}
+    skipped = {"say", "abstain", "stop", "read", "contrast", "diffusion", "enhancement", "diffusivity"}
     special = {
         "side": "m, b",
         "share": "m, b",
         "ranked": "m, 1",
         "bright_pieces": "flair, m, b",
         "dark_pieces": "flair, m, b",
+        "pieces_in_lobe": 'm, b, m, m, "left frontal lobe"',
+        "growth_rate": "v, v, out_days",
     }
     for name, function in STANDARD.items():
         if name not in skipped:

@@ -84,8 +84,8 @@ def test_json_is_one_document_and_notes_go_to_standard_error(capsys, folder, mod
     value = json.loads(out)
     assert code == 0 and value == json.loads((tmp_path / "out" / "answer.json").read_text())
     assert set(value) == {
-        "schema", "question", "text", "abstained", "reason", "measurements", "fields", "masks", "boxes",
-        "lines", "steps", "images", "warnings", "model", "version", "seconds",
+        "schema", "question", "text", "abstained", "reason", "measurements", "fields", "masks", "volumes",
+        "boxes", "lines", "steps", "images", "warnings", "model", "version", "seconds",
     }  # fmt: skip
     assert value["measurements"][0]["value"] == "left"
     assert all((tmp_path / "out" / mask["file"]).is_file() for mask in value["masks"])

@@ -12,6 +12,7 @@ from sagittal.builders.voxel.structures import structure_table
 from sagittal.builders.voxel.truth import Truth
 from sagittal.errors import IntegrityError, LayoutError
 from sagittal.evaluation.frozen_world import (
+    TASKS,
     Place,
     asked_structures,
     frozen_world,
@@ -50,7 +51,8 @@ def test_the_table_is_whole():
     assert frozen["sha256"] == world_hash(frozen["studies"])
     # Each world draws its own patients.
     assert len({place.seed for place in found}) == len({place.world for place in found})
-    assert set(PRESETS) == {entry["preset"] for entry in world_table()["worlds"].values()}
+    tables = (world_table(), world_table(TASKS))
+    assert set(PRESETS) == {entry["preset"] for table in tables for entry in table["worlds"].values()}
     assert (
         sum(entry["studies"] for entry in frozen["found_by_world"].values())
         == frozen["found"]["studies"]
@@ -184,3 +186,14 @@ def test_the_first_studies_are_what_they_were(shared_data, tmp_path):
     shutil.copy(shared_data / HEADS / name, tmp_path / name)
     with pytest.raises(LayoutError, match="lacks heads"):
         world_heads(tmp_path)
+
+
+def test_the_second_world_shares_no_study_with_the_first():
+    table = world_table(TASKS)
+    frozen, found = table["frozen"], places(table)
+    names = [place.name for place in found]
+    assert list(frozen["studies"]) == names and len(set(names)) == len(names) == frozen["found"]["studies"]
+    assert frozen["sha256"] == world_hash(frozen["studies"])
+    assert not {(p.seed, p.index) for p in found} & {(p.seed, p.index) for p in places()}
+    assert not set(names) & {p.name for p in places()}
+    assert frozen["heads"] == world_table()["frozen"]["heads"]

@@ -16,6 +16,8 @@ from sagittal.measure.block import block_of
 from sagittal.measure.components import find_components
 from sagittal.measure.places import (
     ANGLE_MM,
+    FILLED_ML,
+    FOURTH_MM,
     PLACES,
     Anatomy,
     inside_lobe,
@@ -304,17 +306,15 @@ def literal_places(lesion: np.ndarray, a: Anatomy) -> dict[str, float]:
         away = [round(min((math.dist(world, c) for c in centres[n]), default=math.inf), 6) for n in order]
         nearest = away.index(min(away))
         word = words[nearest] or literal_lobe(a.frame, world, Planes())
-        line, stem = data["cerebellum"][x, :, z], data["brainstem"]
-        if (
-            min(away) > 0
-            and nearest != 4
-            and away[2] <= ANGLE_MM
-            and line[:y].any()
-            and not line[y:].any()
-            and not stem[x, :, z].any()
-            and stem[:, :, z].any()
-        ):
-            word = "cerebellopontine angle"
+        behind, stem = data["cerebellum"][x, :, z], data["brainstem"][x, :, z]
+        if min(away) > 0 and nearest != 4 and behind[:y].any() and not behind[y:].any():
+            level = data["brainstem"][:, :, z].any()
+            if away[2] <= ANGLE_MM and not stem.any() and level:
+                word = "cerebellopontine angle"
+            filled = data["fourth_ventricle"].sum() * geometry.voxel_volume < 1000 * FILLED_ML
+            middle = abs(world[0] - centres["brainstem"][:, 0].mean()) <= FOURTH_MM
+            if stem[y:].any() and not stem[:y].any() and filled and middle:
+                word = "fourth ventricle"
         count[word] += 1
     return {word: n / lesion.sum() for word, n in count.items()}
 
@@ -326,15 +326,19 @@ def test_shares_are_those_of_a_literal_search(seed):
     made = {name: np.zeros(geometry.shape, bool) for name in STRUCTURES}
     made["cerebrum"][1:11, 2:13, 6:9] = rng.random((10, 11, 3)) < 0.6
     made["cerebellum"][1:11, 1:6, 0:5] = rng.random((10, 5, 5)) < 0.5
-    made["brainstem"][5:7, 6:9, 0:5] = True
-    made["fourth_ventricle"][5:7, 6, 2:4] = seed != 2
+    made["brainstem"][5:7, 7:9, 0:5] = True
+    made["cerebellum"][5:7, 4, :] = True
+    made["fourth_ventricle"][5:7, 5, 2:4] = seed in (0, 3)
+    made["fourth_ventricle"][0, :, :2] = seed == 1  # far away and large: not filled up
     made["lateral_ventricle"][4:8, 5:9, 7] = seed != 3
     head = anatomy(geometry, **made)
     lesion = rng.random(geometry.shape) < 0.15
     lesion[7:11, 6:9, 0:5] = True  # beside the brainstem
+    lesion[5:7, 5:8, 0:5] = True  # behind it
     found = location_shares(mask_of(lesion, geometry.affine), head)
     assert found == pytest.approx(literal_places(lesion, head))
     assert found["cerebellopontine angle"] > 0
+    assert (found["fourth ventricle"] > 0) or seed == 1
 
 
 def test_every_orientation_gives_the_same_places():
@@ -377,6 +381,20 @@ def test_the_angle_is_beside_the_brainstem_and_before_the_cerebellum():
     nothing = np.zeros(GRID.shape, bool)
     assert place((24, -8, -54), head=anatomy(GRID, brainstem=nothing)) == "cerebellum"
     assert place((24, -8, -54), head=anatomy(GRID, cerebellum=nothing)) == "brainstem"
+
+
+def test_a_mass_that_fills_the_fourth_ventricle_is_in_it():
+    whole = np.asarray(HEAD.fourth_ventricle.data) != 0
+    lesion, none = Mask(whole, GRID, {1: "lesion"}), np.zeros(GRID.shape, bool)
+    assert location_of(lesion, anatomy(GRID, fourth_ventricle=none)) == "fourth ventricle"
+    # It is not sought beside the midline, nor inside the brainstem.
+    aside = ball((24, -12, -52), 5)
+    stem = np.asarray(HEAD.brainstem.data) | np.roll(HEAD.brainstem.data, 6, axis=0)
+    gap = {"brainstem": (stem != 0) & (aside.data == 0), "fourth_ventricle": none}
+    assert location_shares(aside, anatomy(GRID, **gap))["fourth ventricle"] == 0
+    before = ball((0, -16, -52), 3)
+    gap = {"brainstem": (np.asarray(HEAD.brainstem.data) != 0) & (before.data == 0), "fourth_ventricle": none}
+    assert location_of(before, anatomy(GRID, **gap)) == "brainstem"
 
 
 def test_of_equal_shares_the_first_in_the_list_is_named():

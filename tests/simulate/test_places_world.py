@@ -26,7 +26,7 @@ CEREBRUM = (2, 3, 10, 11, 12, 13, 17, 18, 26, 28, 41, 42, 49, 50, 51, 52, 53, 54
 
 @pytest.fixture(scope="module")
 def made(worlds: Worlds) -> list[SimulatedStudy]:
-    return worlds("places", 48, **FINE)
+    return worlds("places", 60, **FINE)
 
 
 def anatomy_from(mask: Mask) -> Anatomy:
@@ -129,7 +129,7 @@ def test_a_place_that_is_not_there_has_no_lesion(worlds: Worlds) -> None:
     healthy = worlds("healthy", 1, **FINE)[0]
     fluid = (4, 43, 5, 44, 15, 31, 63, 24)
     seen = set()
-    for seed in range(40):
+    for seed in range(60):
         found = place_lesion(scene(healthy, without=fluid, seed=seed), ("t1",))
         seen.add(found.extra["place"])
         assert (found.extra["place"] is None) == (not found.layers) == (not found.facts)

@@ -53,5 +53,5 @@ def _against_meshnet(model: str, data: Path, work: Path) -> list[str]:
     return [
         "The three final T1s; labels by an algorithm are silver, and MeshNet learnt from such labels.",
         "",
-        *dice_lines(ours.records, theirs.records, ANATOMY),
+        *dice_lines(ours.records, theirs.records, ANATOMY, other="MeshNet"),
     ]

@@ -39,6 +39,8 @@ _VENTRICLE, _STEM, _CEREBELLUM, _FOURTH, _ANGLE = range(len(LOBES), len(PLACES))
 BOTH_SHARE = 0.05
 #: The cerebellopontine angle reaches so far from the brainstem, mm: a tumour in it may be as wide.
 ANGLE_MM = 25.0
+#: A fourth ventricle of less than this, mL, may be filled up; it is sought so far from the midline, mm.
+FILLED_ML, FOURTH_MM = 0.5, 12.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +89,15 @@ def places_at(lesion: Block, anatomy: Anatomy) -> Iterator[NDArray[np.uint8]]:
     """Codes of :data:`PLACES` for each voxel of a block, a slab at a time, in the order of its coordinates.
 
     Of equally near structures the smaller one takes the voxel: fourth ventricle, lateral ventricle,
-    brainstem, cerebellum, cerebrum. A voxel in none of them, and below the tentorium, lies in the
-    *cerebellopontine angle* when it is beside the brainstem and before the cerebellum: its front–back line
-    meets no brainstem, no cerebellum in front of it but some behind it, and there is brainstem at its
-    level, within :data:`ANGLE_MM`. A gap that a lesion leaves in the cerebellum has cerebellum in front.
+    brainstem, cerebellum, cerebrum. Two rules go before that for voxels in no structure, below the tentorium,
+    by what their front–back line meets:
+
+    - *cerebellopontine angle*: no brainstem, cerebellum behind the voxel and none in front of it, and there
+      is brainstem at its level, within :data:`ANGLE_MM`: beside the brainstem and before the cerebellum. A
+      gap that a lesion leaves in the cerebellum has cerebellum in front.
+    - *fourth ventricle*, where less than :data:`FILLED_ML` of it is drawn: all brainstem in front of the
+      voxel and all cerebellum behind it, within :data:`FOURTH_MM` of the brainstem's middle. A mass that
+      fills the ventricle leaves nothing of it.
 
     Raises:
         GeometryError, InputError, SpacingUnknownError: as for :func:`location_of`.
@@ -99,14 +106,15 @@ def places_at(lesion: Block, anatomy: Anatomy) -> Iterator[NDArray[np.uint8]]:
     owners = (a.fourth_ventricle, a.lateral_ventricle, a.brainstem, a.cerebellum, a.cerebrum)
     codes = np.array([_FOURTH, _VENTRICLE, _STEM, _CEREBELLUM, 0], dtype=np.uint8)
     nearest = Nearest(lesion, owners)
-    angle = _Angle(lesion, a.cerebellum, a.brainstem)
+    fossa = _Fossa(lesion, a)
     for index, owner, away in nearest.slabs():
         found = codes[owner]
         cerebral = owner == 4
         if cerebral.any():
             found[cerebral] = lobes_at(a.frame, lesion.geometry.to_world(index[:, cerebral].T))
         free = ~cerebral & (away[owner, np.arange(owner.size)] > 0)
-        found[free & (away[2] <= ANGLE_MM) & angle.before_cerebellum(index)] = _ANGLE
+        found[free & fossa.in_fourth(index)] = _FOURTH
+        found[free & (away[2] <= ANGLE_MM) & fossa.in_angle(index)] = _ANGLE
         yield found
 
 
@@ -204,20 +212,32 @@ def _largest(shares: Mapping[str, float]) -> str:
     return max(shares, key=lambda word: shares[word])
 
 
-class _Angle:
-    """Which voxels of a block lie before the cerebellum and beside the brainstem."""
+class _Fossa:
+    """How voxels of a block lie to brainstem and cerebellum, by the front–back line through each."""
 
-    def __init__(self, block: Block, cerebellum: Mask, brainstem: Mask) -> None:
-        behind, stem = columns(cerebellum, block), columns(brainstem, block)
-        front = np.arange(behind.shape[1])[None, :, None]
-        self.foremost = np.where(behind, front, -1).max(axis=1)
-        # Below its lower end there is no beside.
-        level = levels(brainstem, block)[None, :]
-        self.beside: NDArray[np.bool_] = level & ~np.asarray(stem.any(axis=1), dtype=bool)
-        self.first = first_voxel(block)[1]
+    def __init__(self, block: Block, anatomy: Anatomy) -> None:
+        stem, cerebellum = columns(anatomy.brainstem, block), columns(anatomy.cerebellum, block)
+        place = np.arange(stem.shape[1])[None, :, None]
+        self.row, self.first = block.geometry.affine[0], first_voxel(block)[1]
+        #: On each line: rearmost brainstem, foremost cerebellum, −1 where there is none.
+        self.hind = np.where(stem.any(axis=1), np.argmax(stem, axis=1), -1)
+        self.fore = np.where(cerebellum, place, -1).max(axis=1)
+        left = np.count_nonzero(anatomy.fourth_ventricle.data) * block.source.voxel_volume
+        self.filled = left < FILLED_ML * 1000
+        # Below its lower end nothing is beside the brainstem.
+        self.beside = levels(anatomy.brainstem, block)[None, :] & (self.hind < 0)
+        self.middle = float(_cut(anatomy.brainstem).centroid[0]) if anatomy.brainstem.data.any() else 0.0
 
-    def before_cerebellum(self, index: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """(3, n) indices in the block → (n,)."""
+    def in_angle(self, index: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """(3, n) indices in the block → (n,): beside the brainstem and before the cerebellum."""
         x, y, z = index
-        foremost = self.foremost[x, z]
-        return np.asarray((foremost >= 0) & (y + self.first > foremost) & self.beside[x, z])
+        fore = self.fore[x, z]
+        return np.asarray(self.beside[x, z] & (fore >= 0) & (y + self.first > fore))
+
+    def in_fourth(self, index: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """(3, n) indices in the block → (n,): behind the brainstem, before the cerebellum, in the middle."""
+        x, y, z = index
+        fore, hind = self.fore[x, z], self.hind[x, z]
+        between = (fore >= 0) & (y + self.first > fore) & (y + self.first < hind)
+        central = np.abs(self.row[:3] @ index + self.row[3] - self.middle) <= FOURTH_MM
+        return np.asarray(between & central & self.filled)

@@ -22,8 +22,8 @@ _TARGETS = {
     "brainstem": 0.06, "cerebellar_cortex": 0.07, "cerebellar_white_matter": 0.05, "ventricle": 0.02,
 }  # fmt: skip
 #: How a random lesion looks next to its surroundings: range of the ratio of signals.
-_FILLS = {"hyper": (1.25, 2.4), "hypo": (0.25, 0.78), "iso": (0.97, 1.03)}
-_FILL_ODDS = {"hyper": 0.5, "hypo": 0.35, "iso": 0.15}
+FILLS = {"hyper": (1.25, 2.4), "hypo": (0.25, 0.78), "iso": (0.97, 1.03)}
+FILL_ODDS = {"hyper": 0.5, "hypo": 0.35, "iso": 0.15}
 
 
 def ellipsoid_cluster(scene: Scene, patch: Patch, centre: tuple[int, int, int], radius: float) -> Tensor:
@@ -81,9 +81,9 @@ def random_lesion(scene: Scene, kinds: tuple[str, ...], number: int) -> tuple[li
     signed = ellipsoid_cluster(scene, patch, centre, radius)
     fills, ratios = [], []
     for _ in kinds:
-        fill = draws.choice(_FILL_ODDS)
+        fill = draws.choice(FILL_ODDS)
         fills.append(fill)
-        ratios.append(draws.uniform(*_FILLS[fill]))
+        ratios.append(draws.uniform(*FILLS[fill]))
     device = scene.labels.device
     relative = torch.tensor(ratios, dtype=torch.float32, device=device)
     whole = _soft(signed, scene)

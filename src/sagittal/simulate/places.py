@@ -16,7 +16,7 @@ from sagittal.measure.block import block_of, ras_view
 from sagittal.measure.places import PLACES, Anatomy, places_at, territory_of
 from sagittal.measure.proportions import LOBES
 from sagittal.simulate.growth import Patch, patch_around, travel
-from sagittal.simulate.lesions import _FILL_ODDS, _FILLS
+from sagittal.simulate.lesions import FILL_ODDS, FILLS
 from sagittal.simulate.plans import MM3_PER_ML, ball_radius
 from sagittal.simulate.scene import Layer, Pathology, Scene, rank_of
 from sagittal.simulate.tissues import structures
@@ -189,8 +189,8 @@ def _filled(
         tissue = draws.choice(_MASSES if place in _FLUID else _TISSUES)
         layer = Layer(patch.box, soft(signed), tissue, 1, 1, rank_of("mass"), outside=place in _FLUID)
         return [layer], {"tissue": tissue}
-    fills = [draws.choice(_FILL_ODDS) for _ in kinds]
-    layers = [_relative(patch, soft(signed), [draws.uniform(*_FILLS[fill]) for fill in fills], "mass", 1)]
+    fills = [draws.choice(FILL_ODDS) for _ in kinds]
+    layers = [_relative(patch, soft(signed), [draws.uniform(*FILLS[fill]) for fill in fills], "mass", 1)]
     if draws.chance(0.6):
         inner = soft(signed - draws.uniform(0.3, 0.7) * signed.max())
         layers.append(_relative(patch, inner, [draws.lognormal(1.0, 0.25) for _ in kinds], "inner", 0))
