@@ -12,8 +12,8 @@
 and trains; it goes on where it was cut off. ``more``, in ``OUT/more``, begins with what that learnt, and half
 of its conversations end after the line that says what was asked (its schedule was for 3,000 steps at first;
 what is misread most came more often from step 720 on). ``all``, in ``OUT/all``, begins with what ``more``
-learnt of the core, and goes on with every task of §4.1. ``score`` lets the last weights write
-programs .
+learnt of the core, and goes on with every task of §4.1 (its schedule was for 1,200 steps until step 350).
+``score`` lets the last weights write programs.
 """
 
 from __future__ import annotations

@@ -186,14 +186,3 @@ def test_the_first_studies_are_what_they_were(shared_data, tmp_path):
     shutil.copy(shared_data / HEADS / name, tmp_path / name)
     with pytest.raises(LayoutError, match="lacks heads"):
         world_heads(tmp_path)
-
-
-def test_the_second_world_shares_no_study_with_the_first():
-    table = world_table(TASKS)
-    frozen, found = table["frozen"], places(table)
-    names = [place.name for place in found]
-    assert list(frozen["studies"]) == names and len(set(names)) == len(names) == frozen["found"]["studies"]
-    assert frozen["sha256"] == world_hash(frozen["studies"])
-    assert not {(p.seed, p.index) for p in found} & {(p.seed, p.index) for p in places()}
-    assert not set(names) & {p.name for p in places()}
-    assert frozen["heads"] == world_table()["frozen"]["heads"]

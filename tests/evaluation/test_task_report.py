@@ -7,7 +7,6 @@ import math
 import pytest
 
 from sagittal.evaluation.task_report import (
-    characterisation_lines,
     growth_lines,
     number_error,
     target_lines,
@@ -79,6 +78,4 @@ def test_tables():
     assert lines[0].startswith("Programs exact, all tasks: 66.7%")
     assert "| volume | 2 | 50% | 0 | 20.0 % (2) | – |" in lines
     assert "| location | 1 | 100% | 0 | – | 100% |" in lines
-    assert any(line.startswith("| location | 1 | 100.0%") for line in characterisation_lines(records))
     assert target_lines(records) == ["No study had several pieces to choose from.", ""]
-    assert characterisation_lines(records[:2]) == ["Nothing was characterised.", ""]

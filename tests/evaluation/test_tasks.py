@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from sagittal.agent.loop import Outcome
 from sagittal.agent.toolbox import CallSite, Features
 from sagittal.asking.models import Offer
 from sagittal.builders.voxel.truth import OracleToolbox, Script, Truth
@@ -17,7 +18,8 @@ from sagittal.builders.voxel_tasks import ALL_TASKS
 from sagittal.errors import IntegrityError
 from sagittal.evaluation.frozen_world import Place
 from sagittal.evaluation.task_report import number_error, target_right, word_right
-from sagittal.evaluation.tasks import Share, ask_tasks, in_turn, run_tasks, task_questions
+from sagittal.evaluation.tasks import Share, ask_tasks, in_turn, picked, run_tasks, task_questions
+from sagittal.geometry import Geometry
 from sagittal.models.checkpoint import Accepts, Card
 from sagittal.simulate import HeadSet, SimulatedStudy, preset, simulate
 from sagittal.study import Image, Mask
@@ -101,8 +103,28 @@ def test_who_draws_nothing_is_not_right():
     records = [r for questions in asked for r in ask_tasks(model, questions)]
     volumes = [number_error(r) for r in records if r["task"] == "volume" and number_error(r) is not None]
     assert volumes and min(e for e in volumes if e) == 100
-    picked = [r for r in records if target_right(r) is not None and r["picked"]["meant"]]
-    assert picked and not any(target_right(r) for r in picked)
+    targets = [r for r in records if target_right(r) is not None and r["picked"]["meant"]]
+    assert targets and not any(target_right(r) for r in targets)
+
+
+@pytest.mark.parametrize(("drawn", "held"), [(0, []), (9, []), (10, [0])])
+def test_a_piece_is_picked_from_a_tenth_of_it_on(drawn, held):
+    """Two true pieces of 100 voxels, the first of which is meant; so many voxels of it are drawn."""
+    whole, meant, part = np.zeros((3, 40, 10, 10), np.uint8)
+    whole[[*range(10), *range(20, 30)], :, 0] = 1
+    meant[:10, :, 0] = 1
+    part[:drawn, 0, 0] = 1
+    whole_mask, meant_mask, drawn_mask = (
+        Mask(data, Geometry(data.shape, np.eye(4)), {1: "lesion"}) for data in (whole, meant, part)
+    )
+
+    def outcome(**masks: Mask) -> Outcome:
+        return Outcome("", False, None, (), masks, {}, (), (), ())
+
+    truth = outcome(m=whole_mask, g=meant_mask)
+    assert picked(truth, outcome(g=drawn_mask)) == {"pieces": [2], "meant": [0], "drawn": held}
+    assert picked(truth, outcome()) == {"pieces": [2], "meant": [0], "drawn": []}
+    assert picked(outcome(m=whole_mask), outcome(g=drawn_mask)) is None
 
 
 def test_a_run_goes_on_and_keeps_to_its_model(tmp_path):

@@ -11,6 +11,7 @@ from sagittal.agent.values import Text
 from sagittal.answer import Measurement
 from sagittal.errors import InputError
 from sagittal.measure import pieces, places
+from sagittal.measure.block import Block
 from sagittal.study import Mask
 
 PLACES = Library()
@@ -18,10 +19,12 @@ PLACES = Library()
 _NO_CEREBRUM = "there is no cerebrum to take proportions from"
 
 
-def _word(mask: Mask, frame: Mask, name: str, method: str, judge: Callable[[], str]) -> Measurement:
-    reason = None if frame.data.any() else _NO_CEREBRUM
-    reason = reason if mask.data.any() else EMPTY
-    word = judge() if reason is None else None
+def _word(
+    call: CallContext, mask: Mask, frame: Mask, name: str, method: str, judge: Callable[[Block], str]
+) -> Measurement:
+    block = call.block(mask)
+    reason = EMPTY if block is None else None if frame.data.any() else _NO_CEREBRUM
+    word = judge(block) if block is not None and reason is None else None
     return Measurement(name, word, "", label_of(mask), method_at(method, mask), undefined=reason)
 
 
@@ -31,18 +34,23 @@ def location(
     fourth: Mask,
 ) -> Measurement:  # fmt: skip
     """The lobe or part of the brain that holds most of a mask; lobes are proportions of the cerebrum."""
-    anatomy = (m.on_grid(mask.geometry) for m in (cerebrum, cerebellum, brainstem, ventricle, fourth))
+    structures = (cerebrum, cerebellum, brainstem, ventricle, fourth)
+
+    def judge(block: Block) -> str:
+        return places.location_of(block, places.Anatomy(*(m.on_grid(mask.geometry) for m in structures)))
+
     return _word(
-        mask, cerebrum, "location", "nearest structure; lobes by proportion of the cerebrum",
-        lambda: places.location_of(mask, places.Anatomy(*anatomy)),
-    )  # fmt: skip
+        call, mask, cerebrum, "location", "nearest structure; lobes by proportion of the cerebrum", judge
+    )
 
 
 @PLACES.function("word")
 def territory(call: CallContext, mask: Mask, cerebrum: Mask) -> Measurement:
     """The arterial territory that holds most of a mask, by proportion of the cerebrum."""
     method = "by proportion of the cerebrum"
-    return _word(mask, cerebrum, "territory", method, lambda: places.territory_of(mask, cerebrum))
+    return _word(
+        call, mask, cerebrum, "territory", method, lambda block: places.territory_of(block, cerebrum)
+    )
 
 
 @PLACES.function("word")
@@ -50,11 +58,12 @@ def tentorium(
     call: CallContext, mask: Mask, cerebrum: Mask, cerebellum: Mask, brainstem: Mask
 ) -> Measurement:
     """Whether a mask lies supratentorial, infratentorial or both."""
-    others = [m.on_grid(mask.geometry) for m in (cerebrum, cerebellum, brainstem)]
-    return _word(
-        mask, cerebrum, "side of the tentorium", "nearest structure",
-        lambda: places.tentorium_of(mask, *others),
-    )  # fmt: skip
+
+    def judge(block: Block) -> str:
+        structures = (m.on_grid(mask.geometry) for m in (cerebrum, cerebellum, brainstem))
+        return places.tentorium_of(block, *structures)
+
+    return _word(call, mask, cerebrum, "side of the tentorium", "nearest structure", judge)
 
 
 @PLACES.function("Mask")

@@ -141,12 +141,7 @@ def evaluate_tasks(model: str, heads: Path, out: Path) -> list[str]:
     """Ask a model every task about the world of tasks, end to end; tables by task."""
     from sagittal.asking.models import offers
     from sagittal.evaluation.frozen_world import TASKS, frozen_world, places, world_heads, world_table
-    from sagittal.evaluation.task_report import (
-        characterisation_lines,
-        growth_lines,
-        target_lines,
-        task_lines,
-    )
+    from sagittal.evaluation.task_report import growth_lines, target_lines, task_lines
     from sagittal.evaluation.tasks import in_turn, run_tasks
     from sagittal.files import sha256_file
     from sagittal.weights import find_checkpoint
@@ -166,7 +161,7 @@ def evaluate_tasks(model: str, heads: Path, out: Path) -> list[str]:
     records = run_tasks(offer, studies, out, what, progress=done)
     return [
         "## By task", "", *task_lines(records), "## Targets", "", *target_lines(records),
-        "## Time", "", *growth_lines(records), "## Characterisation", "", *characterisation_lines(records),
+        "## Time", "", *growth_lines(records),
     ]  # fmt: skip
 
 

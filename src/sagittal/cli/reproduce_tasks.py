@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sagittal.cli.evaluate import HEADS, Method, On, evaluate_model, evaluate_programs, evaluate_tasks
+
+if TYPE_CHECKING:
+    from sagittal.evaluation.runs import Run
 
 #: Where MeshNet's model of anatomy lies among the labelled data.
 MESHNET = Path("brainchop_models/meshnet/subcortical")
@@ -15,12 +19,13 @@ def tasks_page(model: str, data: Path, work: Path) -> list[str]:
     from sagittal.evaluation.frozen_world import TASKS, world_table
 
     frozen = world_table(TASKS)["frozen"]
+    real = evaluate_model(Method.voxelprompt, model, On.real, data, work / "voxelprompt-real", final=True)
     programs = evaluate_programs(
         Method.voxelprompt, model, data / HEADS, work / "voxelprompt-programs-all", "all"
     )
     answered = evaluate_tasks(model, data / HEADS, work / "voxelprompt-tasks")
     return [
-        f"Model `{model}`.",
+        f"Model `{real.manifest['model']}`, weights' SHA-256 {real.manifest['sha256'][:16]}….",
         "",
         "## Programs",
         "",
@@ -38,15 +43,14 @@ def tasks_page(model: str, data: Path, work: Path) -> list[str]:
         *answered,
         "## Against MeshNet",
         "",
-        *_against_meshnet(model, data, work),
+        *_against_meshnet(real, data, work),
     ]
 
 
-def _against_meshnet(model: str, data: Path, work: Path) -> list[str]:
+def _against_meshnet(ours: Run, data: Path, work: Path) -> list[str]:
     from sagittal.evaluation.single_task_tables import dice_lines
     from sagittal.score.reals import ANATOMY
 
-    ours = evaluate_model(Method.voxelprompt, model, On.real, data, work / "voxelprompt-real", final=True)
     theirs = evaluate_model(
         Method.meshnet, str(data / MESHNET), On.real, data, work / "meshnet-real", final=True
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from sagittal.agent.loop import Outcome
 from sagittal.builders.voxel.truth import Truth
 from sagittal.builders.voxel_tasks import (
     VoxelConversation,
@@ -25,7 +26,7 @@ from sagittal.language.voxel_wordings import VoxelWordings
 from sagittal.models.voxelprompt import Exchange, Scribe, unseen_lesson
 from sagittal.score.programs import WrittenPrograms, by_kind, program_scores
 from sagittal.simulate import SimulatedStudy
-from sagittal.train.language_stream import reserved
+from sagittal.train.language_stream import reserved_wording
 from sagittal.train.language_writing import write_programs
 
 if TYPE_CHECKING:
@@ -53,6 +54,12 @@ class Asking:
     question: str
     conversation: VoxelConversation
 
+    @property
+    def truth(self) -> Outcome:
+        """The true answer."""
+        assert self.conversation.outcome is not None
+        return self.conversation.outcome
+
 
 def draw_questions(
     studies: Iterable[tuple[Place, SimulatedStudy]], each: int = 8, tasks: Literal["core", "all"] = "core"
@@ -75,10 +82,8 @@ def draw_questions(
                     made.study, made.facts, rng, "withheld", config=config, wordings=wordings, truth=truth
                 )
                 question = drawn.question
-                while sort == "clean" and not reserved(
-                    question := wordings.sample(drawn.root, drawn.slots, rng, "train").text
-                ):
-                    pass
+                if sort == "clean":
+                    question = reserved_wording(wordings, drawn.root, drawn.slots, rng)
                 yield Asking(place.name, sort, question, with_truth(drawn, truth))
 
 

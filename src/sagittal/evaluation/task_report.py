@@ -1,4 +1,4 @@
-"""Records of :mod:`sagittal.evaluation.tasks` → Markdown: by task, targets, time, characterisation."""
+"""Records of :mod:`sagittal.evaluation.tasks` → Markdown: by task, targets, time."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from sagittal.score.intervals import bootstrap_mean, wilson
 Record = Mapping[str, Any]
 #: Targets are counted where so many pieces are there to choose from.
 FEWEST_PIECES, MOST_PIECES = 2, 6
-#: Task → classes that an answer may be; chance is one of them at random.
-CHARACTERISATIONS = {"brightness": 3, "location": 10, "territory": 3, "diffusion": 3, "enhancement": 2}
 
 
 def number_error(record: Record) -> float | None:
@@ -111,21 +109,6 @@ def _ratio_error(record: Record) -> float | None:
     if not found_before or found_after is None:
         return 100.0
     return 100 * abs((found_after / found_before) / (after / before) - 1)
-
-
-def characterisation_lines(records: Sequence[Record]) -> list[str]:
-    """Accuracy of the five characterisations beside chance, on questions that mean one lesion."""
-    lines = ["| characterisation | questions | accuracy | chance |", "| --- | --- | --- | --- |"]
-    means = []
-    for task, classes in CHARACTERISATIONS.items():
-        group = [r for r in records if r["task"] == task and word_right(r) is not None]
-        if group:
-            right = [bool(word_right(r)) for r in group]
-            means.append(sum(right) / len(right))
-            lines.append(f"| {task} | {len(group)} | {rate(right, group)} | {1 / classes:.1%} |")
-    if not means:
-        return ["Nothing was characterised.", ""]
-    return [f"Mean accuracy: {sum(means) / len(means):.1%}.", "", *lines, ""]
 
 
 def rate(right: Sequence[bool], records: Sequence[Record]) -> str:

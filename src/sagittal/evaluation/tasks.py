@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from sagittal.builders.voxel.targeting import TARGETING
 from sagittal.builders.voxel.truth import Truth
 from sagittal.builders.voxel_tasks import (
     ALL_TASKS,
-    VoxelConversation,
     VoxelTasksConfig,
     build_conversation,
     with_truth,
@@ -32,6 +31,7 @@ from sagittal.builders.voxel_tasks import (
 from sagittal.errors import InputError
 from sagittal.evaluation.asked import Once
 from sagittal.evaluation.frozen_world import Place
+from sagittal.evaluation.programs import Asking
 from sagittal.evaluation.runs import file_name, settle
 from sagittal.files import storage_errors, write_json
 from sagittal.language.voxel_wordings import VoxelWordings
@@ -39,7 +39,7 @@ from sagittal.measure.components import label_touching
 from sagittal.models.checkpoint import Accepts
 from sagittal.simulate import SimulatedStudy
 from sagittal.study import Mask, Study
-from sagittal.train.language_stream import reserved
+from sagittal.train.language_stream import reserved_wording
 
 _SEED = 730_400
 #: All images and visits are given, no task is refused, and what is not there is asked for seldom.
@@ -72,27 +72,6 @@ DEFAULT = Share(5)
 PICKED_SHARE = 0.1
 
 
-@dataclass(frozen=True, eq=False)
-class TaskQuestion:
-    """One question.
-
-    Attributes:
-        study: it is about.
-        question: in words.
-        conversation: its true programs, feedback and outcome.
-    """
-
-    study: str
-    question: str
-    conversation: VoxelConversation
-
-    @property
-    def truth(self) -> Outcome:
-        """The true answer."""
-        assert self.conversation.outcome is not None
-        return self.conversation.outcome
-
-
 def in_turn(places: Sequence[Place]) -> list[Place]:
     """Studies of all worlds in turn, so that what is asked seldom is asked about several."""
     worlds: dict[str, list[Place]] = {}
@@ -105,7 +84,7 @@ def task_questions(
     studies: Iterable[tuple[Place, SimulatedStudy]],
     shares: Mapping[str, Share] = SHARES,
     default: Share = DEFAULT,
-) -> Iterator[list[TaskQuestion]]:
+) -> Iterator[list[Asking]]:
     """Questions about each study: of every task until it has been asked often enough; always the same.
 
     Args:
@@ -137,7 +116,7 @@ def _question(
     task: str,
     wordings: VoxelWordings,
     rng: np.random.Generator,
-) -> TaskQuestion | None:
+) -> Asking | None:
     try:
         drawn = build_conversation(
             made.study, made.facts, rng, config=_CONFIG, wordings=wordings, truth=truth, task=task
@@ -145,13 +124,12 @@ def _question(
     except InputError:
         # The study does not allow the task.
         return None
-    while not reserved(text := wordings.sample(drawn.root, drawn.slots, rng, "train").text):
-        pass
-    return TaskQuestion(study, text, with_truth(drawn, truth))
+    text = reserved_wording(wordings, drawn.root, drawn.slots, rng)
+    return Asking(study, "clean", text, with_truth(drawn, truth))
 
 
 def ask_tasks(
-    model: Answerer, questions: Sequence[TaskQuestion], accepts: Accepts | None = None
+    model: Answerer, questions: Sequence[Asking], accepts: Accepts | None = None
 ) -> list[dict[str, Any]]:
     """What a model answers to questions about one study, as records.
 
@@ -184,7 +162,7 @@ def ask_tasks(
                 "abstained": found.abstained,
                 "text": found.text,
                 "measured": _compared(asked.truth, found),
-                "picked": _picked(asked.truth, found),
+                "picked": picked(asked.truth, found),
             }
         )
     return records
@@ -217,7 +195,8 @@ def run_tasks(
         StorageError: it cannot be written.
     """
     out = Path(out)
-    settle(out / "manifest.json", {**what, "questions": sum(s.count for s in shares.values())})
+    asked = {"shares": {name: asdict(share) for name, share in shares.items()}, "default": asdict(default)}
+    settle(out / "manifest.json", {"schema": "sagittal.tasks/1", **what, **asked})
     records = []
     model: Answerer | None = None
     for questions in task_questions(studies, shares, default):
@@ -253,7 +232,7 @@ def _value(found: Measurement | None, true: Measurement) -> float | int | str | 
     return found.value if found is not None and found.unit == true.unit else None
 
 
-def _picked(truth: Outcome, found: Outcome) -> dict[str, list[int]] | None:
+def picked(truth: Outcome, found: Outcome) -> dict[str, list[int]] | None:
     """Which pieces of the true mask ``m`` the true and the found targets ``g`` hold.
 
     ``None`` unless the true programs pick pieces.

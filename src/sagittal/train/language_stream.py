@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal
@@ -172,6 +172,15 @@ def reserved(text: str) -> bool:
     """Whether a clean wording is kept for validation; case and marks do not count."""
     letters = "".join(c for c in text.lower() if c.isalnum())
     return hashlib.sha256(letters.encode()).digest()[0] % _RESERVED == 0
+
+
+def reserved_wording(
+    wordings: VoxelWordings, root: str, slots: Mapping[str, Sequence[Phrase]], rng: np.random.Generator
+) -> str:
+    """A clean wording of training's pool that is kept for validation."""
+    while not reserved(text := wordings.sample(root, slots, rng, "train").text):
+        pass
+    return text
 
 
 def conversation(item: Item, question: str, cuts: Sequence[int], rng: np.random.Generator) -> Conversation:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sagittal.builders.voxel.behaviour import PAIRS
 from sagittal.builders.voxel.programs import abstention
 from sagittal.builders.voxel.situation import Question, Situation
+from sagittal.builders.voxel.statistics import OF_ONE_KIND
 from sagittal.builders.voxel.structures import Structure
 from sagittal.language.voxel_wordings import Phrase
 
@@ -41,9 +43,10 @@ _MORE_OF_TWO = ("distance", "share_of")
 _MORE_INTENSITIES = ("median", "lowest", "highest", "brightness")
 _MORE_OVER_TIME = ("course", "series", "growth_rate", "new", "vanished")
 # Tasks that need certain kinds of image, and say so by their names.
-_KINDS_NEEDED = {
-    "hounsfield": ("ct",), "adc": ("adc",), "diffusion": ("dwi", "adc"), "enhancement": ("t1", "t1c"),
-}  # fmt: skip
+_KINDS_NEEDED: dict[str, tuple[str, ...]] = {
+    **{task: (kind,) for task, kind in OF_ONE_KIND.items()},
+    **{pair.name: pair.kinds for pair in PAIRS},
+}
 
 
 @dataclass(frozen=True)
