@@ -10,6 +10,7 @@ import pytest
 from sagittal.builders.voxel.structures import structure_table
 from sagittal.errors import LabelError
 from sagittal.io.labels import load_labels
+from sagittal.language.voxel_wordings import held_back
 from sagittal.simulate.tissues import structures
 from sagittal.study import KINDS
 
@@ -142,6 +143,14 @@ def test_some_words_are_withheld_and_never_the_name():
     share = sum(p.withheld for p in plain) / len(plain)
     assert 0.05 < share < 0.25
     assert any(p.withheld for p in TABLE["left hippocampus"].phrases)
+
+
+def test_what_everybody_says_is_never_withheld():
+    """Nor does another word take its place: models were trained on those."""
+    for name, everyday in (("whole tumour", "tumour"), ("enhancing tumour", "enhancing tumor")):
+        words = {p.text: p.withheld for p in TABLE[name].phrases}
+        assert everyday in held_back(list(words)[1:], name)
+        assert not words[everyday] and not any(words.values())
 
 
 def test_an_unknown_name_is_refused():

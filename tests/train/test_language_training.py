@@ -260,10 +260,20 @@ def test_exact_by_teacher_forcing_is_what_greedy_decoding_writes(learnt, tokeniz
     found = write_programs(model, tokenizer, new, size=3)
     assert found == write_programs(model, tokenizer, new, size=10)
     checks = check(model, tokenizer, new, size=4)
-    for script, own, one in zip(new, found, checks, strict=True):
-        assert (own == tuple(step.program for step in script.conversation.steps)) == one.exact
-        # A small tokenizer cuts the word: how it begins is what counts.
-        assert own[0].startswith(tokenizer.decode(tokenizer.encode("abstain")[:1])) == one.abstains
+    begins = tokenizer.decode(tokenizer.encode("abstain")[:1])
+    followed = 0
+    for script, own, one in zip(
+        [*new, *scripts], [*found, *written], [*checks, *check(model, tokenizer, scripts)], strict=True
+    ):
+        true = tuple(step.program for step in script.conversation.steps)
+        assert (own == true) == one.exact
+        first, _, rest = own[0].partition("\n")
+        # Only where the line before it is the true one do both ways go on from the same words.
+        if first == true[0].partition("\n")[0]:
+            # A small tokenizer cuts the word: how it begins is what counts.
+            assert rest.startswith(begins) == one.abstains
+            followed += 1
+    assert followed >= len(scripts)
 
 
 def test_a_program_with_a_mark_too_few_is_not_the_true_one(learnt, tokenizer):

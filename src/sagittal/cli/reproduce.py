@@ -39,6 +39,9 @@ def reproduce(
     questions: Annotated[Path, typer.Option(help="The independent questions.")] = Path(
         "tests/questions/independent_questions.jsonl"
     ),
+    networks: Annotated[
+        Path, typer.Option(help="Single-task networks, from recipes/voxelprompt_single.py.")
+    ] = Path("runs/single"),
     work: Annotated[Path, typer.Option(help="Folder of the runs; what is there is not drawn again.")] = Path(
         "runs/reproduce"
     ),
@@ -56,7 +59,7 @@ def reproduce(
     elif report is Report.voxelprompt:
         from sagittal.cli.reproduce_tasks import tasks_page
 
-        title, lines = "VoxelPrompt, every task", tasks_page(model, data, work)
+        title, lines = "VoxelPrompt, every task", tasks_page(model, data, networks, work, out)
     else:
         title, lines = "VoxelPrompt's core", _voxelprompt(model, data, questions, work)
     path = out / f"{report.value.replace('-', '_')}.md"

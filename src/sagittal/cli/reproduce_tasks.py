@@ -6,24 +6,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sagittal.cli.evaluate import HEADS, Method, On, evaluate_model, evaluate_programs, evaluate_tasks
+from sagittal.cli.reproduce_single import target_section, word_section
 
 if TYPE_CHECKING:
+    from sagittal.asking.models import Offer
     from sagittal.evaluation.runs import Run
 
 #: Where MeshNet's model of anatomy lies among the labelled data.
 MESHNET = Path("brainchop_models/meshnet/subcortical")
 
 
-def tasks_page(model: str, data: Path, work: Path) -> list[str]:
-    """Programs of all tasks, what comes of them with the model's own masks, and MeshNet beside it."""
+def tasks_page(model: str, data: Path, networks: Path, work: Path, out: Path) -> list[str]:
+    """Programs of all tasks, what comes of them with the model's own masks, and other models beside it."""
+    from sagittal.asking.models import offers
     from sagittal.evaluation.frozen_world import TASKS, world_table
 
     frozen = world_table(TASKS)["frozen"]
+    [offer] = offers(model)
     real = evaluate_model(Method.voxelprompt, model, On.real, data, work / "voxelprompt-real", final=True)
     programs = evaluate_programs(
         Method.voxelprompt, model, data / HEADS, work / "voxelprompt-programs-all", "all"
     )
     answered = evaluate_tasks(model, data / HEADS, work / "voxelprompt-tasks")
+    world = evaluate_model(Method.voxelprompt, model, On.world, data, work / "voxelprompt-world")
     return [
         f"Model `{real.manifest['model']}`, weights' SHA-256 {real.manifest['sha256'][:16]}….",
         "",
@@ -41,10 +46,33 @@ def tasks_page(model: str, data: Path, work: Path) -> list[str]:
         "true programs over the true masks; a number that was not measured counts as wrong by 100 %.",
         "",
         *answered,
+        "## Masks, against networks of one target (the paper's Figure 4)",
+        "",
+        *target_section([world, real], networks, data, work),
+        "",
+        "## Words, against classifiers of one task (the paper's Figure 5)",
+        "",
+        *word_section(offer, real.manifest["sha256"], networks, data, work),
+        "",
         "## Against MeshNet",
         "",
         *_against_meshnet(real, data, work),
+        "## Answers as they come",
+        "",
+        "Simulated studies of the second frozen world.",
+        "",
+        *_panels(offer, data, out),
     ]
+
+
+def _panels(offer: Offer, data: Path, out: Path) -> list[str]:
+    from sagittal.evaluation.frozen_world import TASKS, frozen_world, places, world_heads, world_table
+    from sagittal.evaluation.panels import PANELS, panel_lines
+
+    table = world_table(TASKS)
+    shown = [place for place in places(table) if place.name in PANELS]
+    studies = frozen_world(world_heads(data / HEADS, table), shown, table)
+    return panel_lines(offer, studies, out / "voxelprompt")
 
 
 def _against_meshnet(ours: Run, data: Path, work: Path) -> list[str]:

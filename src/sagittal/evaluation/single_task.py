@@ -1,7 +1,7 @@
 """Single-task networks on test cases: masks and classes, a JSON file a case, resumed where a run was cut off.
 
-Masks go through :func:`~sagittal.evaluation.runs.run_cases`; what any method wrote there is read back by
-:func:`read_records`. Words (§5.3) have runs of their own, ``OUT/cases/TASK-CASE.json``, for any answerer.
+Masks go through :func:`~sagittal.evaluation.runs.run_cases`. Words (§5.3) have runs of their own,
+``OUT/cases/TASK-CASE.json``, for any answerer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from sagittal.builders.voxel.characterised import (
     Characterised,
     characterised,
 )
-from sagittal.errors import LayoutError
 from sagittal.evaluation.frozen_world import Place
 from sagittal.evaluation.runs import LIBRARIES, Progress, Run, file_name, run_cases, settle
 from sagittal.files import sha256_file, storage_errors, versions, write_json
@@ -31,8 +30,6 @@ from sagittal.models.checkpoint import WEIGHTS
 from sagittal.models.voxelprompt.single_task import open_characteriser, open_target_eyes
 from sagittal.runtime import Runtime
 from sagittal.score.cases import Case
-from sagittal.score.overlap import Overlap
-from sagittal.score.segmentation import Record
 from sagittal.simulate import SimulatedStudy
 from sagittal.study import Image, Mask, Study
 from sagittal.train.single_task import TARGETS
@@ -112,20 +109,6 @@ def run_targets(
 
     what = {"method": "single-task", "sha256": _hashes(folders), "on": on}
     return run_cases(vision, cases, out, what, structures=targets, progress=progress)
-
-
-def read_records(*runs: str | Path) -> list[Record]:
-    """What :func:`~sagittal.evaluation.runs.run_cases` wrote into folders, for any method.
-
-    Raises:
-        LayoutError: a folder holds no run.
-    """
-    return [
-        Record(case["case"], case["source"], r["structure"], Overlap(**r["overlap"]))
-        for run in runs
-        for case in _cases(Path(run))
-        for r in case["records"]
-    ]
 
 
 # -- words ----------------------------------------------------------------------------------------
@@ -222,24 +205,6 @@ def asked(offer: Offer) -> Answer:
         return "" if made.abstained else made.text
 
     return answer
-
-
-def read_words(*runs: str | Path) -> list[Named]:
-    """What :func:`run_words` wrote into folders.
-
-    Raises:
-        LayoutError: a folder holds no run.
-    """
-    return [Named(**case) for run in runs for case in _cases(Path(run))]
-
-
-def _cases(run: Path) -> Iterator[dict[str, Any]]:
-    paths = sorted((run / "cases").glob("*.json"))
-    if not paths:
-        raise LayoutError("The folder holds no run.", expected="cases/*.json", got=run)
-    for path in paths:
-        with storage_errors(path):
-            yield json.loads(path.read_text(encoding="utf-8"))
 
 
 def _hashes(folders: Mapping[str, Path]) -> dict[str, str]:

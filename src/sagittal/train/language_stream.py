@@ -41,6 +41,9 @@ _ODD = 0.35
 # What is misread most often: two structures, and what must be known to be refused. Of first lines alone,
 # this share are such.
 _HARD, _OF_HARD = 0.4, frozenset(("unknown_structure", "missing_sequence", "other_organ"))
+# Of training's questions, this share calls a structure by one of its first names, as most people do: drawn
+# from all its synonyms alike, the one that everybody says comes as seldom as the rarest.
+_PLAIN, _FIRST_NAMES, _NAMED = 0.3, 2, ("a", "b")
 #: Batches of a block: one step of training.
 BLOCK = 4
 _MANY = 1.5
@@ -120,7 +123,9 @@ class LanguageStream:
             return self._wordings.sample(item.root, item.slots, rng, "withheld").text
         while True:
             odd = self._odd(item, rng) if kind != "clean" and rng.random() < _ODD else None
-            text = odd or self._wordings.sample(item.root, item.slots, rng, "train").text
+            plain = kind == "train" and bool(item.structures) and rng.random() < _PLAIN
+            slots = _plainly(item.slots) if plain else item.slots
+            text = odd or self._wordings.sample(item.root, slots, rng, "train").text
             if reserved(text) == (kind != "train"):
                 break
         text = text if kind == "clean" else as_typed(text, rng, self.typing, self._withheld)
@@ -139,6 +144,11 @@ class LanguageStream:
         if item.reason == "off_topic":
             return odd_request(rng)
         return foreign(rng) if item.reason == "not_understood" else None
+
+
+def _plainly(slots: Mapping[str, Sequence[Phrase]]) -> Mapping[str, Sequence[Phrase]]:
+    """Slots whose structures have their first names alone."""
+    return {slot: words[:_FIRST_NAMES] if slot in _NAMED else words for slot, words in slots.items()}
 
 
 def _with_rare(items: Sequence[Item], least: float) -> list[Item]:

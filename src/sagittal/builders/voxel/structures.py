@@ -6,7 +6,7 @@ from in ours, or that it is not known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -173,7 +173,7 @@ def _structures(name: str, entry: Mapping[str, Any]) -> list[Structure]:
     many = bool(entry.get("many", False))
     words = [Phrase(name, many), *(Phrase(w) for w in entry.get("synonyms", ()))]
     words += [Phrase(w, plural=True) for w in entry.get("plural", ())]
-    words = list(_phrases(name, words))
+    words = list(_phrases(name, words, entry.get("everyday", ())))
     common: dict[str, Any] = {
         "base": name, "labels": labels, "many": many, "paired": bool(left),
         "needs": tuple(entry.get("needs", ())), "unsettled_by": tuple(entry.get("unsettled_by", ())),
@@ -198,9 +198,12 @@ def _with(shape: tuple[str, bool], word: Phrase, side: str) -> Phrase:
     return Phrase(text, word.plural or template in {b for b, _ in _BOTH}, word.withheld or kept_back)
 
 
-def _phrases(owner: str, words: list[Phrase]) -> tuple[Phrase, ...]:
-    """The words, about a tenth of them withheld; the first, the name itself, never."""
-    kept_back = held_back([w.text for w in words[1:]], owner)
+def _phrases(owner: str, words: list[Phrase], everyday: Container[str] = ()) -> tuple[Phrase, ...]:
+    """The words, about a tenth of them withheld; the first, the name itself, never, nor everyday ones.
+
+    Nothing is withheld in an everyday word's place: what models were trained on stays what it was.
+    """
+    kept_back = {w for w in held_back([w.text for w in words[1:]], owner) if w not in everyday}
     return tuple(Phrase(w.text, w.plural, w.text in kept_back) for w in words)
 
 

@@ -1,0 +1,112 @@
+"""Comparisons with networks of one task each, for ``sagittal reproduce voxelprompt`` (Figures 4 and 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sagittal.cli.console import errors
+from sagittal.cli.evaluate import HEADS
+
+if TYPE_CHECKING:
+    from sagittal.asking.models import Offer
+    from sagittal.builders.voxel.characterised import Characterisation, Characterised
+    from sagittal.evaluation.runs import Run
+    from sagittal.score.cases import Case
+
+
+def target_section(ours: Sequence[Run], networks: Path, data: Path, work: Path) -> list[str]:
+    """Masks (§5.2): the model's own, from runs that are there, against a U-Net a target.
+
+    Args:
+        ours: runs on the frozen world and on the final real cases.
+        networks: the recipe's folder; targets without a network are named and left out.
+        data: holds the labelled scans and the heads.
+        work: folder of the runs.
+    """
+    from sagittal.evaluation.single_task import network_folder, run_targets, target_cases
+    from sagittal.evaluation.single_task_tables import dice_lines
+    from sagittal.train.single_task import TARGETS
+
+    trained = [name for name in TARGETS if network_folder(networks, name).is_dir()]
+    lines = [*_missing(TARGETS, trained)]
+    if not trained:
+        return lines
+    single = run_targets(
+        networks,
+        target_cases(_cases(data), trained),
+        work / "single-targets",
+        "the frozen world, final real cases",
+        targets=trained,
+        progress=lambda case, dice: _told(f"{case}: mean Dice {dice:.3f}"),
+    )
+    return [
+        *lines,
+        "U-Nets of the model's own architecture and width, one a target, learnt from the same simulated "
+        "studies (`recipes/voxelprompt_single.py`).",
+        "",
+        *dice_lines([record for run in ours for record in run.records], single.records, trained),
+    ]
+
+
+def _cases(data: Path) -> Iterator[Case]:
+    """Every case that a target may be in; nothing is made of the world's other anatomy."""
+    from sagittal.evaluation.frozen_world import world_cases, world_heads, world_table
+    from sagittal.score.reals import real_cases
+    from sagittal.train.single_task import TARGETS
+
+    table = {**world_table(), "anatomy": list(TARGETS[:2]), "sides": []}
+    yield from world_cases(world_heads(data / HEADS), table=table)
+    yield from real_cases(data, final=True)
+
+
+def word_section(offer: Offer, sha256: str, networks: Path, data: Path, work: Path) -> list[str]:
+    """Words (§5.3): what the model answers, against a classifier a task.
+
+    Args:
+        offer: the model.
+        sha256: of its weights.
+        networks, data, work: as for :func:`target_section`.
+    """
+    from sagittal.builders.voxel.characterised import CHARACTERISATIONS
+    from sagittal.evaluation.frozen_world import TASKS, frozen_world, places, world_heads, world_table
+    from sagittal.evaluation.single_task import asked, characterisers, network_folder, run_words, word_cases
+    from sagittal.evaluation.single_task_tables import word_lines
+
+    trained = [task for task in CHARACTERISATIONS if network_folder(networks, task.name).is_dir()]
+    lines = _missing([task.name for task in CHARACTERISATIONS], [task.name for task in trained])
+    if not trained:
+        return lines
+    table = world_table(TASKS)
+    worlds = {world for task in trained for world in task.worlds}
+    shown = [place for place in places(table) if place.world in worlds]
+    heads = world_heads(data / HEADS, table)
+
+    def cases() -> Iterator[tuple[Characterisation, Characterised]]:
+        # Made again for each method: all images at once would take gigabytes.
+        return word_cases(frozen_world(heads, shown, table), trained)
+
+    on = {"world": table["frozen"]["sha256"]}
+    named, what = characterisers(networks, trained)
+    ours = run_words(
+        asked(offer), cases(), work / "words-voxelprompt", {"model": offer.name, "sha256": sha256, **on},
+        progress=lambda one: _told(f"{one.task}, {one.case}: {one.word}"),
+    )  # fmt: skip
+    single = run_words(named, cases(), work / "words-single", {**what, **on})
+    return [
+        *lines,
+        "Classifiers of the model's own encoder, one a task (`recipes/voxelprompt_single.py`), learnt from "
+        "studies of the same worlds and other heads. An answer that names no class is wrong.",
+        "",
+        *word_lines(ours, single, trained),
+    ]
+
+
+def _missing(names: Sequence[str], trained: Sequence[str]) -> list[str]:
+    left_out = ", ".join(name for name in names if name not in trained)
+    return [f"No network was trained for: {left_out}.", ""] if left_out else []
+
+
+def _told(line: str) -> None:
+    errors().print(line, highlight=False, markup=False)
