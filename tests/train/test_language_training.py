@@ -231,7 +231,7 @@ def learnt(items, tokenizer) -> tuple[LanguageTraining, list]:
     scripts = [*answered, *refused]
     training = LanguageTraining(model, stream, LanguageTrainingConfig(batch=4, validation=6, half=False))
     optimiser = torch.optim.Adam(training.module.parameters(), 3e-3)
-    for _ in range(150):
+    for _ in range(250):
         losses = model(scripts, codes=True)
         optimiser.zero_grad()
         (losses.total + 3 * losses.codes).backward()

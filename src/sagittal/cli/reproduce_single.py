@@ -12,41 +12,45 @@ from sagittal.cli.evaluate import HEADS
 if TYPE_CHECKING:
     from sagittal.asking.models import Offer
     from sagittal.builders.voxel.characterised import Characterisation, Characterised
-    from sagittal.evaluation.runs import Run
     from sagittal.score.cases import Case
 
 
-def target_section(ours: Sequence[Run], networks: Path, data: Path, work: Path) -> list[str]:
-    """Masks (§5.2): the model's own, from runs that are there, against a U-Net a target.
+def target_section(offer: Offer, sha256: str, networks: Path, data: Path, work: Path) -> list[str]:
+    """Masks (§5.2): the model, asked for each in words, against a U-Net a target.
 
     Args:
-        ours: runs on the frozen world and on the final real cases.
+        offer: the model.
+        sha256: of its weights.
         networks: the recipe's folder; targets without a network are named and left out.
         data: holds the labelled scans and the heads.
         work: folder of the runs.
     """
+    from sagittal.evaluation.asked import AskedEyes
+    from sagittal.evaluation.runs import run_cases
     from sagittal.evaluation.single_task import network_folder, run_targets, target_cases
     from sagittal.evaluation.single_task_tables import dice_lines
     from sagittal.train.single_task import TARGETS
 
     trained = [name for name in TARGETS if network_folder(networks, name).is_dir()]
-    lines = [*_missing(TARGETS, trained)]
+    lines = _missing(TARGETS, trained)
     if not trained:
         return lines
+    on = "the frozen world, final real cases"
+    ours = run_cases(
+        AskedEyes(offer), target_cases(_cases(data), trained), work / "targets-voxelprompt",
+        {"method": "voxelprompt", "model": offer.name, "sha256": sha256, "on": on, "targets": trained},
+        structures=trained, progress=_told_dice,
+    )  # fmt: skip
     single = run_targets(
-        networks,
-        target_cases(_cases(data), trained),
-        work / "single-targets",
-        "the frozen world, final real cases",
-        targets=trained,
-        progress=lambda case, dice: _told(f"{case}: mean Dice {dice:.3f}"),
-    )
+        networks, target_cases(_cases(data), trained), work / "targets-single", on,
+        targets=trained, progress=_told_dice,
+    )  # fmt: skip
     return [
         *lines,
         "U-Nets of the model's own architecture and width, one a target, learnt from the same simulated "
         "studies (`recipes/voxelprompt_single.py`).",
         "",
-        *dice_lines([record for run in ours for record in run.records], single.records, trained),
+        *dice_lines(ours.records, single.records, trained),
     ]
 
 
@@ -65,9 +69,7 @@ def word_section(offer: Offer, sha256: str, networks: Path, data: Path, work: Pa
     """Words (§5.3): what the model answers, against a classifier a task.
 
     Args:
-        offer: the model.
-        sha256: of its weights.
-        networks, data, work: as for :func:`target_section`.
+        offer, sha256, networks, data, work: as for :func:`target_section`.
     """
     from sagittal.builders.voxel.characterised import CHARACTERISATIONS
     from sagittal.evaluation.frozen_world import TASKS, frozen_world, places, world_heads, world_table
@@ -106,6 +108,10 @@ def word_section(offer: Offer, sha256: str, networks: Path, data: Path, work: Pa
 def _missing(names: Sequence[str], trained: Sequence[str]) -> list[str]:
     left_out = ", ".join(name for name in names if name not in trained)
     return [f"No network was trained for: {left_out}.", ""] if left_out else []
+
+
+def _told_dice(case: str, dice: float) -> None:
+    _told(f"{case}: mean Dice {dice:.3f}")
 
 
 def _told(line: str) -> None:

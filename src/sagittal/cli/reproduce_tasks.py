@@ -28,7 +28,6 @@ def tasks_page(model: str, data: Path, networks: Path, work: Path, out: Path) ->
         Method.voxelprompt, model, data / HEADS, work / "voxelprompt-programs-all", "all"
     )
     answered = evaluate_tasks(model, data / HEADS, work / "voxelprompt-tasks")
-    world = evaluate_model(Method.voxelprompt, model, On.world, data, work / "voxelprompt-world")
     return [
         f"Model `{real.manifest['model']}`, weights' SHA-256 {real.manifest['sha256'][:16]}….",
         "",
@@ -36,7 +35,7 @@ def tasks_page(model: str, data: Path, networks: Path, work: Path, out: Path) ->
         "",
         "Programs about the frozen simulated world, every task, without voxels, hearing the true feedback, "
         "against the true ones, letter by letter. Wordings that training never saw: clean; withheld, with "
-        "phrases that the grammar keeps for tests.",
+        "phrases that the grammar keeps for tests; spoken, whole sentences as people put them.",
         "",
         *programs,
         "",
@@ -48,7 +47,7 @@ def tasks_page(model: str, data: Path, networks: Path, work: Path, out: Path) ->
         *answered,
         "## Masks, against networks of one target (the paper's Figure 4)",
         "",
-        *target_section([world, real], networks, data, work),
+        *target_section(offer, real.manifest["sha256"], networks, data, work),
         "",
         "## Words, against classifiers of one task (the paper's Figure 5)",
         "",

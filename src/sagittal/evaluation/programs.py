@@ -2,7 +2,8 @@
 
 Questions are drawn once, by a fixed seed, about patients and in words that training never sees: ``clean``, of
 the wordings that the hash of their text keeps for validation; ``withheld``, with something in them that the
-grammar keeps for tests. The model writes by greedy decoding, without voxels, and hears the true feedback.
+grammar keeps for tests; ``spoken``, whole sentences as people put them, of those that training leaves out.
+The model writes by greedy decoding, without voxels, and hears the true feedback.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from sagittal.language.tokenizer import Tokenizer
     from sagittal.models.voxelprompt import VoxelPrompt
 
-Sort = Literal["clean", "withheld"]
-SORTS: tuple[Sort, ...] = ("clean", "withheld")
+Sort = Literal["clean", "withheld", "spoken"]
+SORTS: tuple[Sort, ...] = ("clean", "withheld", "spoken")
 _SEED = 730300
 
 
@@ -64,7 +65,7 @@ class Asking:
 def draw_questions(
     studies: Iterable[tuple[Place, SimulatedStudy]], each: int = 8, tasks: Literal["core", "all"] = "core"
 ) -> Iterator[Asking]:
-    """Questions about each study, ``each`` of either sort; always the same.
+    """Questions about each study, ``each`` of every sort; always the same.
 
     Args:
         studies: from :func:`sagittal.evaluation.frozen_world.frozen_world`.
@@ -84,6 +85,8 @@ def draw_questions(
                 question = drawn.question
                 if sort == "clean":
                     question = reserved_wording(wordings, drawn.root, drawn.slots, rng)
+                elif sort == "spoken":
+                    question = wordings.spoken(drawn.root, drawn.slots, rng, "withheld").text
                 yield Asking(place.name, sort, question, with_truth(drawn, truth))
 
 

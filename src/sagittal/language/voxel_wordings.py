@@ -22,6 +22,8 @@ from sagittal.language.tidy import tidy
 from sagittal.language.withholding import SHARE
 
 GRAMMAR_FOLDER = Path(__file__).parent / "grammars" / "voxel_tasks"
+#: Whole questions as people put them, a list a task: not a grammar's product, and a tenth withheld.
+SPOKEN_FOLDER = Path(__file__).parent / "grammars" / "voxel_spoken"
 #: Below this many synonyms each is a large part of what is known of a thing; all are kept.
 FEWEST_SYNONYMS = 3
 _SLOT = re.compile(r"\{([a-z]+)\}")
@@ -99,6 +101,19 @@ class VoxelWordings:
         """Exact number of derivations, slots not counted."""
         return self._grammar.count(root, pool)
 
+    def spoken(
+        self, root: str, slots: Mapping[str, Sequence[Phrase]], rng: np.random.Generator, pool: Pool = "all"
+    ) -> Prompt:
+        """A prompt as people put it, from lists of whole questions; otherwise as :meth:`sample`.
+
+        Raises:
+            ConfigError: an unknown root or pool, or a slot without phrases.
+        """
+        derivation = _spoken().sample(root, rng, pool)
+        return _filled(
+            derivation.parts[0], slots, rng, "train" if pool == "train" else "all", derivation.withheld
+        )
+
     def sample(
         self,
         root: str,
@@ -135,6 +150,11 @@ class VoxelWordings:
 @cache
 def _shipped() -> Grammar:
     return Grammar(sorted(GRAMMAR_FOLDER.glob("*.yaml")))
+
+
+@cache
+def _spoken() -> Grammar:
+    return Grammar(sorted(SPOKEN_FOLDER.glob("*.yaml")))
 
 
 def _filled(

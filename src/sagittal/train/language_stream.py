@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -35,7 +35,8 @@ from sagittal.train.language_pool import Given, Item
 
 #: ``train``: as typed, of training's wordings. Of validation's: ``clean``, or ``typed``. ``withheld``: clean,
 #: with something in it that the grammar keeps for tests.
-Kind = Literal["train", "clean", "typed", "withheld"]
+#: ``spoken``: as people put it, in sentences that training never saw.
+Kind = Literal["train", "clean", "typed", "withheld", "spoken"]
 _RESERVED = 20
 _ODD = 0.35
 # What is misread most often: two structures, and what must be known to be refused. Of first lines alone,
@@ -44,6 +45,11 @@ _HARD, _OF_HARD = 0.4, frozenset(("unknown_structure", "missing_sequence", "othe
 # Of training's questions, this share calls a structure by one of its first names, as most people do: drawn
 # from all its synonyms alike, the one that everybody says comes as seldom as the rarest.
 _PLAIN, _FIRST_NAMES, _NAMED = 0.3, 2, ("a", "b")
+# Of training's questions, this share is worded as people put them, not by the grammar.
+_SPOKEN = 0.5
+# Of training's whole conversations, this share is about two structures: which of them comes where is what
+# programs get wrong most often.
+_PAIRS = 0.2
 #: Batches of a block: one step of training.
 BLOCK = 4
 _MANY = 1.5
@@ -80,6 +86,7 @@ class LanguageStream:
         self.first_lines = first_lines
         self.train = _with_rare([item for item in items if not item.for_tests], least)
         self.tests = [item for item in items if item.for_tests]
+        self._pairs = [i for i in self.train if len(i.structures) > 1 and not i.reason]
         self._hard = [i for i in self.train if len(i.structures) > 1 or i.reason in _OF_HARD]
         self._wordings = VoxelWordings.load()
         self._withheld = withheld_phrases()
@@ -104,12 +111,15 @@ class LanguageStream:
 
     def validation(self, kind: Kind, count: int) -> list[Drawn]:
         """Conversations about patients, and in words, that training never sees; always the same."""
-        rng = np.random.default_rng([self.seed, 1 << 40, ("train", "clean", "typed", "withheld").index(kind)])
+        rng = np.random.default_rng([self.seed, 1 << 40, get_args(Kind).index(kind)])
         return [self._draw(self.tests, kind, rng) for _ in range(count)]
 
     def _draw(self, items: Sequence[Item], kind: Kind, rng: np.random.Generator) -> Drawn:
         short = kind == "train" and bool(self.first_lines) and rng.random() < self.first_lines
-        item = _some(self._hard if short and self._hard and rng.random() < _HARD else items, rng)
+        if kind == "train":
+            rare, share = (self._hard, _HARD) if short else (self._pairs, _PAIRS)
+            items = rare if rare and rng.random() < share else items
+        item = _some(items, rng)
         text = self._question(item, kind, rng)
         cuts = cut_places(text, rng) if kind == "train" else ()
         if short:
@@ -119,13 +129,17 @@ class LanguageStream:
         return Drawn(item, self.scribe.write(conversation(item, text, cuts, rng)))
 
     def _question(self, item: Item, kind: Kind, rng: np.random.Generator) -> str:
-        if kind == "withheld":
-            return self._wordings.sample(item.root, item.slots, rng, "withheld").text
+        if kind in ("withheld", "spoken"):
+            said = self._wordings.sample if kind == "withheld" else self._wordings.spoken
+            return said(item.root, item.slots, rng, "withheld").text
         while True:
             odd = self._odd(item, rng) if kind != "clean" and rng.random() < _ODD else None
             plain = kind == "train" and bool(item.structures) and rng.random() < _PLAIN
             slots = _plainly(item.slots) if plain else item.slots
-            text = odd or self._wordings.sample(item.root, slots, rng, "train").text
+            said = (
+                self._wordings.spoken if kind == "train" and rng.random() < _SPOKEN else self._wordings.sample
+            )
+            text = odd or said(item.root, slots, rng, "train").text
             if reserved(text) == (kind != "train"):
                 break
         text = text if kind == "clean" else as_typed(text, rng, self.typing, self._withheld)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from sagittal.language.tokenizer import EOS, MOD, PHI, Tokenizer
 from sagittal.models.decoding import GrowingContext
 from sagittal.models.voxelprompt.conversation import NO_TARGET, Chunk, Script
 from sagittal.models.voxelprompt.model import VoxelPrompt
+from sagittal.models.voxelprompt.naming import KnownImages
 from sagittal.score.programs import WrittenPrograms
 from sagittal.train.language_check import check
 from sagittal.train.language_stream import Drawn
@@ -54,13 +55,14 @@ def _write(model: VoxelPrompt, tokenizer: Tokenizer, scripts: Sequence[Script]) 
     context = GrowingContext(model.language)
     programs: list[list[str]] = [[] for _ in scripts]
     led = set(range(len(scripts)))
+    images = [KnownImages(tokenizer, (v.name for v in s.conversation.scans)) for s in scripts]
     for number in range(max(len(s.chunks) for s in scripts)):
         led = {row for row in led if number < len(scripts[row].chunks)}
         if not led:
             break
         heard = [_heard(s.chunks[number]) if row in led else None for row, s in enumerate(scripts)]
         context.append_embeddings(*_padded(model, heard))
-        tokens = _generate(context, tokenizer, led)
+        tokens = _generate(context, tokenizer, led, images)
         for row in sorted(led):
             true = scripts[row].chunks[number]
             text = _marked(tokens[row], tokenizer)
@@ -96,14 +98,16 @@ def _padded(model: VoxelPrompt, chunks: Sequence[Chunk | None]) -> tuple[Tensor,
     return embedded, real.to(model.device)
 
 
-def _generate(context: GrowingContext, tokenizer: Tokenizer, led: set[int]) -> list[list[int]]:
+def _generate(
+    context: GrowingContext, tokenizer: Tokenizer, led: set[int], images: Sequence[KnownImages]
+) -> list[list[int]]:
     mod, phi = tokenizer.special(MOD), tokenizer.special(PHI)
 
-    def constraint(row: int, so_far: Sequence[int]) -> set[int] | None:
+    def constraint(row: int, so_far: Sequence[int]) -> Collection[int] | None:
         if row not in led:
             return set()
         # The place that follows <MOD> is no text: it holds φ.
-        return {phi} if so_far and so_far[-1] == mod else None
+        return {phi} if so_far and so_far[-1] == mod else images[row](row, so_far)
 
     return context.generate(max_tokens=_LONGEST, stop={tokenizer.special(EOS)}, constraint=constraint)
 

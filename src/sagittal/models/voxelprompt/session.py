@@ -16,6 +16,7 @@ from sagittal.models.decoding import GrowingContext
 from sagittal.models.voxelprompt.conversation import Scribe
 from sagittal.models.voxelprompt.marks import marks_by_call
 from sagittal.models.voxelprompt.model import VoxelPrompt
+from sagittal.models.voxelprompt.naming import KnownImages
 from sagittal.models.voxelprompt.preparation import PreparedVolume, prepare
 from sagittal.models.voxelprompt.words import acquisition_words, encoded_words
 from sagittal.nn.grids import StreamGrids
@@ -65,6 +66,7 @@ class VoxelPromptPlanner:
         self.context = GrowingContext(model.language)
         self.states: dict[int, Tensor] = {}
         self.generated: list[int] = []
+        self._images = KnownImages(tokenizer, volumes)
         self._opening = self.scribe.opening(question, list(acquisition_words(volumes).values()))
 
     @torch.no_grad()
@@ -102,7 +104,10 @@ class VoxelPromptPlanner:
         slot = self.model.embed(torch.tensor([[self.tokenizer.special(PHI)]], device=self.model.device))
         text, marks, states, used = "", [], [], 0
         while used < budget:
-            [tokens] = self.context.generate(max_tokens=budget - used, stop={mod, end})
+            self._images.text = text
+            [tokens] = self.context.generate(
+                max_tokens=budget - used, stop={mod, end}, constraint=self._images
+            )
             used += len(tokens)
             last = tokens[-1]
             text += self.tokenizer.decode(tokens[:-1] if last in (mod, end) else tokens)
@@ -111,6 +116,7 @@ class VoxelPromptPlanner:
             marks.append(len(text))
             states.append(self.context.append_embeddings(slot)[0, 0])
             used += 1
+        self._images.ended(text)
         self.generated.append(used)
         calls = marks_by_call(text, marks)
         self.states = {call: torch.stack([states[n] for n in numbers]) for call, numbers in calls.items()}
