@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sagittal.errors import InputError
 from sagittal.measure.block import Block, block_of, on_grid_of, ras_view, turned_to_ras
+from sagittal.measure.points import Points
 from sagittal.study import Mask
 
 
@@ -53,12 +54,11 @@ class Nearest:
             yield index, away.argmin(axis=0), away
 
     @cached_property
-    def _trees(self) -> list[Any]:
+    def _trees(self) -> list[Points | None]:
         """The surface of each structure, for searching; ``None`` when it is empty."""
         from scipy.ndimage import binary_erosion
-        from scipy.spatial import cKDTree
 
-        trees: list[Any] = []
+        trees: list[Points | None] = []
         for mask in self.structures:
             there = mask.data != 0
             if not there.any():
@@ -66,15 +66,12 @@ class Nearest:
                 continue
             block = block_of(Mask(there.view(np.uint8), mask.geometry, {1: "structure"}), "structure")
             outer = block.inside & ~np.asarray(binary_erosion(block.inside), dtype=bool)
-            trees.append(cKDTree(block.geometry.to_world(np.argwhere(outer))))
+            trees.append(Points(block.geometry.to_world(np.argwhere(outer))))
         return trees
 
 
-def _distances(tree: Any, world: NDArray[np.float64]) -> NDArray[np.float64]:
-    if tree is None:
-        return np.full(len(world), np.inf)
-    # Rounded, so that equal distances are equal.
-    return np.asarray(np.round(tree.query(world)[0], 6))
+def _distances(surface: Points | None, world: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.full(len(world), np.inf) if surface is None else surface.distances(world)
 
 
 def first_voxel(block: Block) -> tuple[int, int, int]:

@@ -17,6 +17,7 @@ from sagittal.measure.asymmetry import MidsagittalPlane, Side
 from sagittal.measure.block import Block, block_of, on_grid_of, ras_view
 from sagittal.measure.components import Components, find_components
 from sagittal.measure.intensity import Contrast, relative_intensity, shell_box, surroundings
+from sagittal.measure.points import Points
 from sagittal.study import Image, Mask
 
 #: Near, in millimetres between the nearest voxel centres: about a gyrus away.
@@ -187,20 +188,18 @@ def distances_mm(pieces: Components, other: Mask) -> NDArray[np.float64]:
         GeometryError: it lies on another grid.
         SpacingUnknownError: the grid has no spacing.
     """
-    from scipy.spatial import cKDTree
-
     pieces.geometry.require_spacing("A distance")
     found = np.full(len(pieces), np.inf)
     there = on_grid_of(other, pieces.block.source, "The other mask").data != 0
     if not there.any():
         return found
     target = block_of(Mask(there.view(np.uint8), pieces.block.source, {1: "other"}), "other")
-    tree = cKDTree(target.geometry.to_world(np.argwhere(_outer(target.inside))))
+    surface = Points(target.geometry.to_world(np.argwhere(_outer(target.inside))))
     # A piece that overlaps the inside of the other never comes near its surface otherwise.
     touched = pieces.labels[_on_block(other, pieces.block) & pieces.block.inside].astype(np.intp) - 1
     found[np.unique(touched)] = 0.0
     own = np.argwhere(_outer(pieces.block.inside))
-    away, _ = tree.query(pieces.geometry.to_world(own))
+    away = surface.distances(pieces.geometry.to_world(own))
     np.minimum.at(found, pieces.labels[tuple(own.T)].astype(np.intp) - 1, away)
     return found
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sagittal.measure.points import Points
 from sagittal.study import Mask
 
 #: Surfaces nearer than this agree, for the normalised surface Dice.
@@ -82,15 +83,11 @@ def _surfaces(
     p: NDArray[np.bool_], t: NDArray[np.bool_], affine: NDArray[np.float64]
 ) -> tuple[float, float | None]:
     """Normalised surface Dice, and the 95th percentile of the Hausdorff distance in mm."""
-    from scipy.spatial import cKDTree
-
     mine, true = surface_voxels(p) @ affine[:3, :3].T, surface_voxels(t) @ affine[:3, :3].T
     if not len(mine) or not len(true):
         return float(len(mine) == len(true)), None
-    there, _ = cKDTree(true).query(mine)
-    back, _ = cKDTree(mine).query(true)
-    # A distance that is a whole number of voxels must not fall outside by a last bit.
-    near = int((there <= TOLERANCE_MM + 1e-6).sum() + (back <= TOLERANCE_MM + 1e-6).sum())
+    there, back = Points(true).distances(mine), Points(mine).distances(true)
+    near = int((there <= TOLERANCE_MM).sum() + (back <= TOLERANCE_MM).sum())
     hd95 = max(float(np.percentile(there, 95)), float(np.percentile(back, 95)))
     return near / (len(there) + len(back)), hd95
 
