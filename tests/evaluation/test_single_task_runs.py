@@ -392,6 +392,20 @@ def test_the_words_table_is_accuracy_by_hand():
     assert total[0] == "50.0 % (50.0–50.0)" and total[1].startswith("75.0 % (") and "-25.0 (" in total[3]
 
 
+def test_tasks_without_a_classifier_stand_alone():
+    ours = [
+        named("r/1", YES, YES),
+        named("r/2", NO, NO),
+        named("l/1", "isointense", None, "signal intensity"),
+    ]
+    rows = rows_of(word_lines(ours, [named("r/1", YES, NO), named("r/2", NO, NO)]))
+    assert rows["signal intensity"][1:3] == ["not trained", "33 %, 100 %"]
+    assert rows["**mean over 2 tasks**"][0].startswith("50.0 % (")
+    assert rows["**mean over tasks**"][0].startswith("100.0 % (")
+    alone = rows_of(word_lines(ours, []))
+    assert alone["diffusion restriction"][1] == "not trained" and "**mean over tasks**" not in alone
+
+
 def test_words_of_other_questions_are_refused():
     ours, single = [named("r/1", YES, YES)], [named("r/1", NO, YES)]
     with pytest.raises(InputError, match="same questions"):

@@ -77,31 +77,29 @@ def word_section(offer: Offer, sha256: str, networks: Path, data: Path, work: Pa
     from sagittal.evaluation.single_task_tables import word_lines
 
     trained = [task for task in CHARACTERISATIONS if network_folder(networks, task.name).is_dir()]
-    lines = _missing([task.name for task in CHARACTERISATIONS], [task.name for task in trained])
-    if not trained:
-        return lines
     table = world_table(TASKS)
-    worlds = {world for task in trained for world in task.worlds}
-    shown = [place for place in places(table) if place.world in worlds]
     heads = world_heads(data / HEADS, table)
 
-    def cases() -> Iterator[tuple[Characterisation, Characterised]]:
+    def cases(
+        tasks: Sequence[Characterisation],
+    ) -> Iterator[tuple[Characterisation, Characterised]]:
         # Made again for each method: all images at once would take gigabytes.
-        return word_cases(frozen_world(heads, shown, table), trained)
+        shown = [place for place in places(table) if any(place.world in task.worlds for task in tasks)]
+        return word_cases(frozen_world(heads, shown, table), tasks)
 
     on = {"world": table["frozen"]["sha256"]}
-    named, what = characterisers(networks, trained)
     ours = run_words(
-        asked(offer), cases(), work / "words-voxelprompt", {"model": offer.name, "sha256": sha256, **on},
+        asked(offer), cases(CHARACTERISATIONS), work / "words-voxelprompt",
+        {"model": offer.name, "sha256": sha256, **on},
         progress=lambda one: _told(f"{one.task}, {one.case}: {one.word}"),
     )  # fmt: skip
-    single = run_words(named, cases(), work / "words-single", {**what, **on})
+    named, what = characterisers(networks, trained)
+    single = run_words(named, cases(trained), work / "words-single", {**what, **on}) if trained else []
     return [
-        *lines,
         "Classifiers of the model's own encoder, one a task (`recipes/voxelprompt_single.py`), learnt from "
         "studies of the same worlds and other heads. An answer that names no class is wrong.",
         "",
-        *word_lines(ours, single, trained),
+        *word_lines(ours, single),
     ]
 
 

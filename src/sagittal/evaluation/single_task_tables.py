@@ -106,8 +106,8 @@ def word_lines(
     """Figure 5: a row a characterisation, and the mean over them.
 
     Args:
-        ours, single: both methods on the same cases. Where a study gives several cases, intervals and the
-            test are over studies.
+        ours, single: both methods on the same cases; tasks that ours alone answered stand without the other.
+            Where a study gives several cases, intervals and the test are over studies.
         tasks: in order.
 
     Raises:
@@ -119,38 +119,59 @@ def word_lines(
         "difference | p, paired t-test | cases (studies) |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
+    alone: list[list[float]] = []
     scores: list[tuple[list[float], list[float]]] = []
+    trained = {key[0] for key in b}
     for task in tasks:
-        both = [key for key in a if key in b and key[0] == task.name]
-        if not both:
+        keys = [key for key in a if key[0] == task.name and (key in b or task.name not in trained)]
+        if not keys:
             continue
-        first, second = ([side[key] for key in both] for side in (a, b))
+        first = [a[key] for key in keys]
+        alone.append(_study_means(first))
+        counted = _accuracy(first, task)
+        chance = f"{100 * counted.uniform:.0f} %, {100 * counted.majority:.0f} %"
+        cases = f"{len(keys)} ({len(alone[-1])})"
+        if task.name not in trained:
+            lines.append(f"| {task.name} | {_share(counted)} | not trained | {chance} | | | {cases} |")
+            continue
+        second = [b[key] for key in keys]
         if [n.truth for n in first] != [n.truth for n in second]:
             raise InputError("Both methods answer the same questions.", got=f"{task.name}: other truths")
-        means = [_study_means(side) for side in (first, second)]
-        row = paired(*means)
-        scores.append((means[0], means[1]))
-        counted = [_accuracy(side, task) for side in (first, second)]
+        scores.append((alone[-1], _study_means(second)))
+        row = paired(*scores[-1])
         lines.append(
-            f"| {task.name} | {_share(counted[0])} | {_share(counted[1])} | "
-            f"{100 * counted[0].uniform:.0f} %, {100 * counted[0].majority:.0f} % | "
-            f"{100 * row.difference:+.1f} | {_p(row.p)} | {len(both)} ({row.cases}) |"
+            f"| {task.name} | {_share(counted)} | {_share(_accuracy(second, task))} | {chance} | "
+            f"{100 * row.difference:+.1f} | {_p(row.p)} | {cases} |"
         )
-    if not scores:
+    if not alone:
         return ["No case that both methods were asked about."]
-    totals = [mean_over_tasks([score[side] for score in scores]) for side in (0, 1)]
-    cells = [f"{100 * m:.1f} % ({100 * low:.1f}–{100 * high:.1f})" for m, (low, high) in totals]
-    gain, (low, high) = mean_over_tasks([[x - y for x, y in zip(*score, strict=True)] for score in scores])
-    lines.append(
-        f"| **mean over tasks** | {cells[0]} | {cells[1]} | | "
-        f"{100 * gain:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}) | | |"
-    )
-    apart = len(set(a) ^ set(b))
+    lines += _means(alone, scores)
+    apart = sum(key[0] in trained for key in set(a) ^ set(b))
     return [
         *lines,
         "",
         *([f"Left out: {apart} cases that one of the methods alone answered.", ""] * bool(apart)),
     ]
+
+
+def _means(alone: Sequence[list[float]], scores: Sequence[tuple[list[float], list[float]]]) -> list[str]:
+    """The mean over tasks: ours over all, and both over those that both answered."""
+
+    def cell(values: Sequence[Sequence[float]]) -> str:
+        found, (low, high) = mean_over_tasks(values)
+        return f"{100 * found:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
+
+    lines = []
+    if len(scores) < len(alone):
+        lines.append(f"| **mean over {len(alone)} tasks** | {cell(alone)} | | | | | |")
+    if scores:
+        first, second = ([score[side] for score in scores] for side in (0, 1))
+        gain, (low, high) = mean_over_tasks([[x - y for x, y in zip(*s, strict=True)] for s in scores])
+        lines.append(
+            f"| **mean over tasks** | {cell(first)} | {cell(second)} | | "
+            f"{100 * gain:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}) | | |"
+        )
+    return lines
 
 
 def _answers(named: Sequence[Named]) -> dict[tuple[str, str], Named]:
