@@ -1,4 +1,4 @@
-"""Whole questions as people put them: sound, for every task, and free of what is kept for tests."""
+"""Whole questions as people would put them: sound, for every task, and free of what is kept for tests."""
 
 from __future__ import annotations
 

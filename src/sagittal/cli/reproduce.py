@@ -139,8 +139,8 @@ def _voxelprompt(model: str, data: Path, questions: Path, work: Path) -> list[st
         "",
         "Programs that the model writes about the frozen simulated world, without voxels, hearing the true "
         "feedback, against the true ones, letter by letter. Wordings that training never saw: clean; "
-        "withheld, with phrases that the grammar keeps for tests; spoken, whole sentences as people put "
-        "them.",
+        "withheld, with phrases that the grammar keeps for tests; spoken, whole sentences as people "
+        "would put them.",
         "",
         *programs,
         "",

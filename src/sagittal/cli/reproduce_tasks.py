@@ -35,7 +35,7 @@ def tasks_page(model: str, data: Path, networks: Path, work: Path, out: Path) ->
         "",
         "Programs about the frozen simulated world, every task, without voxels, hearing the true feedback, "
         "against the true ones, letter by letter. Wordings that training never saw: clean; withheld, with "
-        "phrases that the grammar keeps for tests; spoken, whole sentences as people put them.",
+        "phrases that the grammar keeps for tests; spoken, whole sentences as people would put them.",
         "",
         *programs,
         "",

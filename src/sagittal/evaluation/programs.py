@@ -2,8 +2,8 @@
 
 Questions are drawn once, by a fixed seed, about patients and in words that training never sees: ``clean``, of
 the wordings that the hash of their text keeps for validation; ``withheld``, with something in them that the
-grammar keeps for tests; ``spoken``, whole sentences as people put them, of those that training leaves out.
-The model writes by greedy decoding, without voxels, and hears the true feedback.
+grammar keeps for tests; ``spoken``, whole sentences as people would put them, of those that training leaves
+out. The model writes by greedy decoding, without voxels, and hears the true feedback.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from sagittal.language.tidy import tidy
 from sagittal.language.withholding import SHARE
 
 GRAMMAR_FOLDER = Path(__file__).parent / "grammars" / "voxel_tasks"
-#: Whole questions as people put them, a list a task: not a grammar's product, and a tenth withheld.
+#: Whole questions as people would put them, a list a task: not a grammar's product, and a tenth withheld.
 SPOKEN_FOLDER = Path(__file__).parent / "grammars" / "voxel_spoken"
 #: Below this many synonyms each is a large part of what is known of a thing; all are kept.
 FEWEST_SYNONYMS = 3

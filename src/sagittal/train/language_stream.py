@@ -45,7 +45,7 @@ _HARD, _OF_HARD = 0.4, frozenset(("unknown_structure", "missing_sequence", "othe
 # Of training's questions, this share calls a structure by one of its first names, as most people do: drawn
 # from all its synonyms alike, the one that everybody says comes as seldom as the rarest.
 _PLAIN, _FIRST_NAMES, _NAMED = 0.3, 2, ("a", "b")
-# Of training's questions, this share is worded as people put them, not by the grammar.
+# Of training's questions, this share is worded as people would put them, not by the grammar.
 _SPOKEN = 0.5
 # Of training's whole conversations, this share is about two structures: which of them comes where is what
 # programs get wrong most often.
