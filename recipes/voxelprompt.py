@@ -50,6 +50,7 @@ from sagittal.train.language_pool import read_pool
 from sagittal.train.language_stream import BLOCK, LanguageStream
 from sagittal.train.loop import BatchLoss, Loop, LoopConfig, use_mean
 from sagittal.train.vision_losses import NAMES, Eyes
+from sagittal.train.vision_stages import mean_eyes
 from sagittal.train.voxelprompt import PAPER, JointTraining
 from sagittal.train.worlds import Banks, training_worlds
 
@@ -143,7 +144,7 @@ def joined(given: argparse.Namespace) -> VoxelPrompt:
     """One model with the eyes and the words that were learnt apart."""
     tokenizer = Tokenizer.load(given.words / "run" / "tokenizer.json")
     model = VoxelPrompt(VoxelPromptConfig.preset("small", vocabulary=tokenizer.size))
-    eyes = halfway(given, model.config)
+    eyes = mean_eyes(given.vision, STAGES, model.config)
     model.encoder.load_state_dict(eyes.encoder.state_dict())
     model.generator.load_state_dict(eyes.generator.state_dict())
     words = torch.nn.ModuleDict({"language": model.language, "to_phi": model.to_phi})
@@ -156,17 +157,6 @@ def joined(given: argparse.Namespace) -> VoxelPrompt:
     stream = LanguageStream(pool, scribe, SEED + 8, least=LEAST, first_lines=FIRST_LINES)
     settle(given, model.train(), stream, {name: functional.silu(code) for name, code in wanted.items()})
     return model
-
-
-def halfway(given: argparse.Namespace, sizes: VoxelPromptConfig) -> Eyes:
-    """Eyes whose weights are the means of those of :data:`STAGES`."""
-    found = []
-    for stage in STAGES:
-        eyes = Eyes(sizes.vision, sizes.language.width)
-        use_mean(torch.load(given.vision / stage / "last.pt", weights_only=True), eyes)
-        found.append(eyes.state_dict())
-    eyes.load_state_dict({name: sum(s[name] for s in found) / len(found) for name in found[0]})
-    return eyes
 
 
 def settle(

@@ -7,6 +7,7 @@
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage weaker
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage heads
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage worst
+    python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage lesions
 
 ``HEADS`` holds the label maps ``training_seg_01`` … ``training_seg_10``; the studies are made on the first
 run (a few minutes, 14 GB). ``--watch FOLDER`` looks at real validation scans now and then
@@ -20,7 +21,9 @@ stages before it met them as they were simulated). ``heads`` is the same for lon
 parts asked for more often; its schedule was for 1,200 steps at first and was shortened while it ran.
 ``worst`` asks for a structure the more often the worse it was drawn on the validation head when the stage
 began (``worst/often.json``); CT came in with it. Its schedule was shortened while it ran, and it ended
-at step 705.
+at step 705. ``lesions`` begins halfway between the two before it, asks for main structures as ``heads`` does,
+and adds the studies of ``single_training``: 780 with single lesions in named places, of different signal,
+with restricted diffusion or with enhancement, of which the stages before met 130.
 
 ``GLIBC_TUNABLES=glibc.malloc.hugetlb=1`` in the environment saves page faults on Linux.
 """
@@ -45,14 +48,17 @@ from sagittal.models.voxelprompt.eyes_storage import save_eyes
 from sagittal.runtime import keep_memory
 from sagittal.score.reals import real_cases
 from sagittal.simulate import HeadSet
-from sagittal.train.loop import Loop, LoopConfig, use_mean
+from sagittal.train.loop import Loop, LoopConfig
 from sagittal.train.patches import MAIN, Patch, Patches
 from sagittal.train.vision_losses import NAMES, Eyes, everything_loss, pyramid_loss
 from sagittal.train.vision_scores import Case, real_case, score, simulated_case
-from sagittal.train.vision_set import VisionSet
+from sagittal.train.vision_set import VisionSet, VisionSets
+from sagittal.train.vision_stages import mean_eyes
 from sagittal.train.worlds import make_banks, training_worlds
 
 SEED = 20261
+# Studies of the classifiers of one task are those of voxelprompt_single.py, made with its seed.
+SEEDS = {"vision": SEED, "single": 20262}
 # Real validation scans that are watched: a few, since each costs seconds.
 WATCHED_SCANS = (
     "brats_2013_pat0005_1",
@@ -78,8 +84,9 @@ class Stage:
         end: the step at which it was ended; its schedule may reach further.
         size: voxels an axis of a patch; whole heads when ``None``.
         asked: structures asked for in each.
-        after: the stage that it begins with.
+        after: the stages whose mean it begins with.
         by_need: whether what is drawn worst is asked for most.
+        tables: of the worlds that it learns from.
     """
 
     loss: Callable[[Eyes, Patch], dict[str, Tensor]]
@@ -87,8 +94,9 @@ class Stage:
     end: int
     size: int | None
     asked: int
-    after: str = ""
+    after: tuple[str, ...] = ()
     by_need: bool = False
+    tables: tuple[str, ...] = ("vision",)
 
 
 STAGES = {
@@ -96,32 +104,37 @@ STAGES = {
     "prompts": Stage(
         partial(pyramid_loss, counts=(1, 3, 6, 16), everything=0.3),
         LoopConfig(steps=2400, rate=2e-3, warm_up=50, score_every=300, save_every=50),
-        1600, 64, 16, "everything",
+        1600, 64, 16, ("everything",),
     ),
     "finest": Stage(
         partial(pyramid_loss, counts=(4, 4, 4, 6)),
         LoopConfig(steps=900, rate=1.5e-3, warm_up=30, score_every=300, save_every=50, last_rate=0.1),
-        650, 64, 6, "prompts",
+        650, 64, 6, ("prompts",),
     ),
     "whole": Stage(
         partial(pyramid_loss, counts=(3, 3, 4, 6)),
         LoopConfig(steps=240, rate=8e-4, warm_up=10, mean_over=60, score_every=80, save_every=10),
-        120, None, 6, "finest",
+        120, None, 6, ("finest",),
     ),
     "weaker": Stage(
         partial(pyramid_loss, counts=(3, 3, 4, 6)),
         LoopConfig(steps=240, rate=8e-4, warm_up=10, mean_over=60, score_every=80, save_every=10),
-        180, None, 6, "whole",
+        180, None, 6, ("whole",),
     ),
     "heads": Stage(
         partial(pyramid_loss, counts=(3, 3, 4, 6)),
         LoopConfig(steps=470, rate=1e-3, warm_up=20, mean_over=80, score_every=470, save_every=10),
-        470, None, 6, "weaker",
+        470, None, 6, ("weaker",),
     ),
     "worst": Stage(
         partial(pyramid_loss, counts=(3, 3, 4, 6)),
         LoopConfig(steps=710, rate=8e-4, warm_up=20, mean_over=80, score_every=710, save_every=5),
-        705, None, 6, "heads", True,
+        705, None, 6, ("heads",), True,
+    ),
+    "lesions": Stage(
+        partial(pyramid_loss, counts=(3, 3, 4, 6)),
+        LoopConfig(steps=600, rate=8e-4, warm_up=15, mean_over=60, score_every=600, save_every=10),
+        600, None, 6, ("heads", "worst"), tables=("vision", "single"),
     ),
 }  # fmt: skip
 
@@ -144,14 +157,14 @@ def main() -> None:
     sizes = VoxelPromptConfig.preset("small")
     eyes = Eyes(sizes.vision, sizes.language.width)
     if given.export:
-        export(given, eyes, sizes)
+        export(given, sizes)
         return
     stage = STAGES[given.stage]
     if stage.after:
-        use_mean(torch.load(given.out / stage.after / "last.pt", weights_only=True), eyes)
+        eyes.load_state_dict(mean_eyes(given.out, stage.after, sizes).state_dict())
     if given.stage == "prompts":
         eyes.begin_prompts()
-    heads = _studies(given, "training", range(7))
+    heads = VisionSets([_studies(given, "training", range(7), table) for table in stage.tables])
     often = _often(given, eyes, sizes) if stage.by_need else MAIN
     training = Patches(heads, SEED, stage.size, sizes.vision.levels, asked=stage.asked, often=often)
     cases = _cases(given, sizes)
@@ -173,19 +186,20 @@ def main() -> None:
     loop.run(minutes=given.minutes, end=stage.end)
 
 
-def export(given: argparse.Namespace, eyes: Eyes, sizes: VoxelPromptConfig) -> None:
+def export(given: argparse.Namespace, sizes: VoxelPromptConfig) -> None:
     """Write the running mean of a stage's weights, for ``look_at_real.py`` and ``sagittal evaluate``."""
-    use_mean(torch.load(given.out / given.stage / "last.pt", weights_only=True), eyes.eval())
+    eyes = mean_eyes(given.out, (given.stage,), sizes).eval()
     codes = dict(zip(NAMES, eyes.phi(NAMES).detach(), strict=True))
     save_eyes(given.export, CodebookEyes(eyes.encoder, eyes.generator, sizes, codes=codes))
 
 
-def _studies(given: argparse.Namespace, split: str, heads: range) -> VisionSet:
-    worlds = training_worlds(f"vision_{split}")
+def _studies(given: argparse.Namespace, split: str, heads: range, table: str = "vision") -> VisionSet:
+    worlds = training_worlds(f"{table}_{split}")
     label_maps = HeadSet.from_folder(given.heads).subset(heads)
-    banks = make_banks(given.out / "studies" / split, worlds, label_maps, SEED)
+    part = split if table == "vision" else f"{split}-{table}"
+    banks = make_banks(given.out / "studies" / part, worlds, label_maps, SEEDS[table])
     preparation = VoxelPromptConfig.preset("small").preparation
-    return VisionSet(banks, given.out / "prepared" / split, preparation)
+    return VisionSet(banks, given.out / "prepared" / part, preparation)
 
 
 def _often(given: argparse.Namespace, eyes: Eyes, sizes: VoxelPromptConfig) -> Mapping[str, float]:

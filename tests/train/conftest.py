@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
+from small_worlds import small_worlds
 
 from sagittal.builders.voxel_tasks import VoxelTasksConfig, build_conversation
 from sagittal.language.tokenizer import Tokenizer
@@ -20,14 +19,7 @@ from sagittal.train.worlds import make_banks, training_worlds
 def studies(tmp_path_factory: pytest.TempPathFactory) -> VisionSet:
     """One study a world of the committed table, of phantom heads at 4 mm."""
     folder = tmp_path_factory.mktemp("vision")
-    worlds = tuple(
-        dataclasses.replace(
-            world,
-            studies=1,
-            config=world.config.model_copy(update={"shape": (48, 56, 44), "spacing": (4.0, 4.0, 4.0)}),
-        )
-        for world in training_worlds("vision_training")
-    )
+    worlds = small_worlds(training_worlds("vision_training"), 1, (48, 56, 44), 4.0)
     banks = make_banks(folder / "banks", worlds, HeadSet.phantoms(), 0)
     return VisionSet(banks, folder / "prepared", PreparationConfig(working_mm=4.0))
 

@@ -16,6 +16,7 @@ import torch
 from sagittal.builders.voxel_tasks import REASONS
 from sagittal.errors import FileFormatError, InputError, IntegrityError, StorageError
 from sagittal.language.tokenizer import MOD, Tokenizer
+from sagittal.language.voxel_wordings import Phrase, Prompt
 from sagittal.models.voxelprompt import Scribe, VoxelPrompt, VoxelPromptConfig
 from sagittal.models.voxelprompt.conversation import NO_TARGET
 from sagittal.models.voxelprompt.scaffold import slots
@@ -108,6 +109,62 @@ def test_a_pool_that_is_not_there_is_an_error(tmp_path):
 
 def texts(scripts):
     return [script.conversation.question for script in scripts]
+
+
+@pytest.fixture(scope="module")
+def told(items, tokenizer):
+    """What training draws from a pool in which everything that it looks for is rare: 300 of each sort."""
+    [first, *_] = (i for i in items if i.task == "volume" and not i.for_tests)
+    plain = replace(first, root="ask volume", slots={"a": [Phrase(w) for w in "abcd"]}, structures=("pons",))
+    usual = replace(plain, structures=("brain",), slots={"a": [Phrase("brain")]})
+    pair = replace(
+        plain, task="ratio", root="ask ratio", structures=("pons", "brain"),
+        slots={"a": [Phrase("x")], "b": [Phrase("y")]},
+    )  # fmt: skip
+    stream = LanguageStream([plain] * 98 + [usual, pair], Scribe(tokenizer), 3)
+    drawn = [stream._draw(stream.train, "train", np.random.default_rng(n)) for n in range(900)]
+    return [(d.item.structures, d.script.conversation.question) for d in drawn]
+
+
+@pytest.mark.parametrize(
+    ("structures", "share"), [(("brain",), 0.1), (("pons", "brain"), 0.9 * 0.2), (("pons",), 0.9 * 0.8)]
+)
+def test_pairs_and_what_is_asked_most_come_at_least_so_often(told, structures, share):
+    found = sum(s == structures for s, _ in told) / len(told)
+    assert found == pytest.approx(share, abs=4 * (share * (1 - share) / len(told)) ** 0.5)
+
+
+def test_half_of_the_questions_are_whole_sentences(items, tokenizer, monkeypatch):
+    stream, said = LanguageStream(items, Scribe(tokenizer), 3), []
+    for name in ("sample", "spoken"):
+        monkeypatch.setattr(
+            stream._wordings, name,
+            lambda *given, name=name: said.append(name) or Prompt("what size", False, {}),
+        )  # fmt: skip
+    item = next(i for i in items if i.task == "volume")
+    for n in range(400):
+        stream._question(item, "train", np.random.default_rng(n))
+    assert said.count("spoken") / len(said) == pytest.approx(0.5, abs=0.1)
+    for kind, name in (("clean", "sample"), ("withheld", "sample"), ("spoken", "spoken")):
+        said.clear()
+        monkeypatch.setattr("sagittal.train.language_stream.reserved", lambda _: True)
+        stream._question(item, kind, np.random.default_rng(0))
+        assert set(said) == {name}
+
+
+def test_first_names_come_more_often_than_the_others(items, tokenizer, monkeypatch):
+    stream, offered = LanguageStream(items, Scribe(tokenizer), 3), []
+
+    def sample(root, slots, *rest):
+        offered.append(len(slots["a"]))
+        return Prompt("what size", False, {})
+
+    for name in ("sample", "spoken"):
+        monkeypatch.setattr(stream._wordings, name, sample)
+    item = replace(next(i for i in items if i.task == "volume"), slots={"a": [Phrase(w) for w in "abcd"]})
+    for n in range(400):
+        stream._question(item, "train", np.random.default_rng(n))
+    assert set(offered) == {2, 4} and offered.count(2) / len(offered) == pytest.approx(0.3, abs=0.1)
 
 
 def test_a_batch_is_a_function_of_its_number(items, tokenizer, stream):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from small_worlds import small_worlds
 
 from sagittal.builders.voxel.characterised import characterisation
 from sagittal.builders.voxel.structures import structure_table
@@ -39,15 +39,8 @@ EVERYWHERE = (slice(None),) * 3
 @pytest.fixture(scope="module")
 def banks(tmp_path_factory: pytest.TempPathFactory) -> Banks:
     """Restriction and enhancement, eight small studies each."""
-    worlds = tuple(
-        dataclasses.replace(
-            world,
-            studies=8,
-            config=world.config.model_copy(update={"shape": (36, 42, 34), "spacing": (5.0, 5.0, 5.0)}),
-        )
-        for world in training_worlds("single_training")
-        if world.name in ("restriction", "enhancement")
-    )
+    wanted = [w for w in training_worlds("single_training") if w.name in ("restriction", "enhancement")]
+    worlds = small_worlds(wanted, 8, (36, 42, 34), 5.0)
     return make_banks(tmp_path_factory.mktemp("single"), worlds, HeadSet.phantoms(), 0)
 
 

@@ -10,7 +10,7 @@ from sagittal.builders.voxel.structures import structure_table
 from sagittal.builders.voxel.truth import Truth
 from sagittal.models.voxelprompt.preparation import prepare
 from sagittal.train.patches import Patches, weakened
-from sagittal.train.vision_set import VisionSet, leaves, pathologies
+from sagittal.train.vision_set import VisionSet, VisionSets, leaves, pathologies
 
 EVERYWHERE = (slice(None),) * 3
 
@@ -107,3 +107,11 @@ def test_enhancement_is_weakened_where_it_is_and_nowhere_else() -> None:
     np.testing.assert_allclose(changed[enhancing], min(1, (level + 0.5 * (1 - level)) / top), rtol=1e-5)
     assert weakened(values, ~spared & False, spared, 0.5) is values
     assert weakened(values, enhancing, spared & False, 0.5) is values
+
+
+def test_sets_are_numbered_one_after_the_other(studies: VisionSet) -> None:
+    both = VisionSets([studies, studies])
+    assert len(both) == 2 * len(studies)
+    for number in (0, len(studies) - 1, len(studies), len(both) - 1):
+        found, wanted = both.load(number), studies.load(number % len(studies))
+        assert found.kinds == wanted.kinds and np.array_equal(found.leaf, wanted.leaf)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from sagittal.models.voxelprompt import VoxelPromptConfig
 from sagittal.models.voxelprompt.codebook import structure_codes
 from sagittal.nn.phi import PhiMixing
 from sagittal.nn.stream_unet import StreamUNetConfig
@@ -25,6 +27,7 @@ from sagittal.train.vision_losses import (
 )
 from sagittal.train.vision_scores import predicted, score, simulated_case
 from sagittal.train.vision_set import VisionSet
+from sagittal.train.vision_stages import mean_eyes
 
 SIZES = StreamUNetConfig.model_validate({"channels": (8, 16), "phi_channels": 16, "attention": 8})
 
@@ -119,3 +122,22 @@ def test_scores_are_means_by_group(studies: VisionSet, eyes: Eyes) -> None:
             dice(predicted(eyes, c, prompted=prompted)["brainstem"], c.truth["brainstem"]) for c in cases
         ]
         assert found["made brainstem"] == pytest.approx(np.mean(literal))
+
+
+def test_the_mean_of_stages_is_that_of_their_running_means(tmp_path: Path) -> None:
+    sizes = VoxelPromptConfig.preset("tiny")
+    kept = []
+    for number, stage in enumerate(("first", "second")):
+        torch.manual_seed(number)
+        eyes = Eyes(sizes.vision, sizes.language.width)
+        weights = [p for p in eyes.parameters() if p.requires_grad]
+        # The weights that the loop ended at are not the mean of its last steps.
+        mean = [p.detach() + number + 1 for p in weights]
+        (tmp_path / stage).mkdir()
+        torch.save({"module": eyes.state_dict(), "mean": mean}, tmp_path / stage / "last.pt")
+        kept.append(mean)
+    for stages in (("first",), ("second",), ("first", "second")):
+        wanted = kept[:1] if stages == ("first",) else kept[1:] if stages == ("second",) else kept
+        found = [p for p in mean_eyes(tmp_path, stages, sizes).parameters() if p.requires_grad]
+        for weight, *others in zip(found, *wanted, strict=True):
+            torch.testing.assert_close(weight.detach(), sum(others) / len(others))

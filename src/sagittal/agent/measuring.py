@@ -168,7 +168,7 @@ def _from_two(
     return Measurement(name, result, unit, of, method, undefined=None if result is not None else reason)
 
 
-def _requiremeasured(a: Quantity, b: Quantity, doing: str) -> None:
+def _require_measured(a: Quantity, b: Quantity, doing: str) -> None:
     """Refuse numbers that the program wrote down: what is made of them would look measured."""
     if a.step is None and b.step is None:
         raise InputError(f"{doing} is of measured numbers.", got=f"{a} and {b}")
@@ -176,7 +176,7 @@ def _requiremeasured(a: Quantity, b: Quantity, doing: str) -> None:
 
 def _numbers(a: Quantity, b: Quantity, doing: str) -> tuple[float, float] | None:
     """Both values, or ``None`` when one is undefined."""
-    _requiremeasured(a, b, doing)
+    _require_measured(a, b, doing)
     if a.unit != b.unit:
         raise InputError(
             f"{doing} is of two numbers in one unit.",
@@ -205,7 +205,7 @@ def difference(call: CallContext, a: Quantity, b: Quantity) -> Measurement:
 @MEASURES.function("number", "%")
 def percentage_change(call: CallContext, before: Quantity, after: Quantity) -> Measurement:
     """Change of one measurement from an earlier to a later visit, in percent of the earlier."""
-    _requiremeasured(before, after, "A change")
+    _require_measured(before, after, "A change")
     _, percent, _ = change(before.measurement(), after.measurement()).measurements()
     return percent
 

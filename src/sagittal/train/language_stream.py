@@ -50,6 +50,13 @@ _SPOKEN = 0.5
 # Of training's whole conversations, this share is about two structures: which of them comes where is what
 # programs get wrong most often.
 _PAIRS = 0.2
+# And this share asks what is asked most about what is asked for most, each one structure of a hundred in a
+# pool: else its words are taken for those of a task that has them all the time (the parts of a tumour).
+_USUAL = 0.1
+_USUAL_TASKS = frozenset(("volume", "segment", "presence", "diameter"))
+_USUAL_STRUCTURES = frozenset(
+    ("whole tumour", "white matter hyperintensities", "brain", "hippocampus", "lateral ventricle")
+)
 #: Batches of a block: one step of training.
 BLOCK = 4
 _MANY = 1.5
@@ -87,6 +94,9 @@ class LanguageStream:
         self.train = _with_rare([item for item in items if not item.for_tests], least)
         self.tests = [item for item in items if item.for_tests]
         self._pairs = [i for i in self.train if len(i.structures) > 1 and not i.reason]
+        self._usual = [
+            i for i in self.train if i.task in _USUAL_TASKS and _USUAL_STRUCTURES.issuperset(i.structures)
+        ]
         self._hard = [i for i in self.train if len(i.structures) > 1 or i.reason in _OF_HARD]
         self._wordings = VoxelWordings.load()
         self._withheld = withheld_phrases()
@@ -116,10 +126,7 @@ class LanguageStream:
 
     def _draw(self, items: Sequence[Item], kind: Kind, rng: np.random.Generator) -> Drawn:
         short = kind == "train" and bool(self.first_lines) and rng.random() < self.first_lines
-        if kind == "train":
-            rare, share = (self._hard, _HARD) if short else (self._pairs, _PAIRS)
-            items = rare if rare and rng.random() < share else items
-        item = _some(items, rng)
+        item = _some(self._part(short, rng) if kind == "train" else items, rng)
         text = self._question(item, kind, rng)
         cuts = cut_places(text, rng) if kind == "train" else ()
         if short:
@@ -127,6 +134,13 @@ class LanguageStream:
                 item, _without_end(self.scribe.write(conversation(first_line(item), text, cuts, rng)))
             )
         return Drawn(item, self.scribe.write(conversation(item, text, cuts, rng)))
+
+    def _part(self, short: bool, rng: np.random.Generator) -> Sequence[Item]:
+        """The part of training that a conversation is drawn from."""
+        if self._usual and rng.random() < _USUAL:
+            return self._usual
+        rare, share = (self._hard, _HARD) if short else (self._pairs, _PAIRS)
+        return rare if rare and rng.random() < share else self.train
 
     def _question(self, item: Item, kind: Kind, rng: np.random.Generator) -> str:
         if kind in ("withheld", "spoken"):

@@ -10,6 +10,7 @@ from torch import Tensor
 from sagittal.language.tokenizer import EOS, MOD, PHI, Tokenizer
 from sagittal.models.decoding import GrowingContext
 from sagittal.models.voxelprompt.conversation import NO_TARGET, Chunk, Script
+from sagittal.models.voxelprompt.doubt import doubted, first_line, likelihood
 from sagittal.models.voxelprompt.model import VoxelPrompt
 from sagittal.models.voxelprompt.naming import KnownImages
 from sagittal.score.programs import WrittenPrograms
@@ -62,15 +63,27 @@ def _write(model: VoxelPrompt, tokenizer: Tokenizer, scripts: Sequence[Script]) 
             break
         heard = [_heard(s.chunks[number]) if row in led else None for row, s in enumerate(scripts)]
         context.append_embeddings(*_padded(model, heard))
+        before = context.fork()
         tokens = _generate(context, tokenizer, led, images)
+        doubts = {} if number else _doubts(model, tokenizer, before, tokens)
         for row in sorted(led):
             true = scripts[row].chunks[number]
-            text = _marked(tokens[row], tokenizer)
+            text = doubts.get(row) or _marked(tokens[row], tokenizer)
             right = text == _marked(true.ids[_start(true) :], tokenizer)
             programs[row].append(scripts[row].conversation.steps[number].program if right else text)
             if not right:
                 led = led - {row}
     return [tuple(own) for own in programs]
+
+
+def _doubts(
+    model: VoxelPrompt, tokenizer: Tokenizer, before: GrowingContext, tokens: Sequence[Sequence[int]]
+) -> dict[int, str]:
+    """What is said in the place of first programs that are doubted, as at run time."""
+    sure = likelihood(model, before, [first_line(tokenizer, own) for own in tokens])
+    rows = (sure < model.config.doubt).nonzero()[:, 0].tolist()
+    said = {row: doubted(_marked(tokens[row], tokenizer)) for row in rows}
+    return {row: text for row, text in said.items() if text is not None}
 
 
 def _heard(chunk: Chunk) -> Chunk:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sagittal.builders.voxel.structures import structure_table
 from sagittal.nn.grids import StreamGrids
-from sagittal.train.vision_set import PreparedStudy, VisionSet, leaves, pathologies, structures_of
+from sagittal.train.vision_set import PreparedStudy, VisionSet, VisionSets, leaves, pathologies, structures_of
 
 # Images given, and how often: one or two as a rule, since each costs as much again.
 _GIVEN = {1: 0.55, 2: 0.38, 3: 0.04, 4: 0.03}
@@ -70,7 +70,7 @@ class Patches:
 
     def __init__(
         self,
-        studies: VisionSet,
+        studies: VisionSet | VisionSets,
         seed: int,
         size: int | None,
         levels: int,

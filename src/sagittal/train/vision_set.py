@@ -99,6 +99,21 @@ class VisionSet:
         )
 
 
+class VisionSets:
+    """Several sets under one numbering, one after the other; every study is drawn as often as any."""
+
+    def __init__(self, sets: Sequence[VisionSet]) -> None:
+        self.places = [(one, n) for one in sets for n in range(len(one))]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def load(self, number: int) -> PreparedStudy:
+        """One study, from the set that has it."""
+        one, n = self.places[number]
+        return one.load(n)
+
+
 def _save(folder: Path, made: SimulatedStudy, config: PreparationConfig) -> None:
     study = made.study
     prepared = prepare(study.images, config)

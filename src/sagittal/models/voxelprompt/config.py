@@ -58,6 +58,14 @@ class VoxelPromptConfig(BaseModel):
         description="weight of a mask's mean voxel-wise cross-entropy; 0, none, is the paper's",
     )
 
+    doubt: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="a question is asked back where what was understood is less likely than this by the "
+        "model's own account; 0, never, is the paper's",
+    )
+
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         vision = self.vision

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from sagittal.agent.standard import STANDARD
 from sagittal.language.tokenizer import MOD, PHI, SPECIAL_TOKENS, Tokenizer
@@ -43,17 +43,22 @@ class KnownImages:
         if found is None:
             return None
         names = self.names | set(_ASSIGNED.findall(text))
+        fit = _fitting(self.tokenizer, found.group(1), frozenset(names))
+        # A mark follows a whole name, and is no part of the text.
+        if fits(found.group(1) + ")", names):
+            return fit | {self._mark}
         # Where nothing fits the list went wrong before it was looked at; the program will say so.
-        return self._following(found.group(1), frozenset(names)) or None
+        return fit or None
 
     def ended(self, program: str) -> None:
         """What a whole program assigned is there for the next."""
         self.names, self.text = self.names | set(_ASSIGNED.findall(program)), ""
 
-    def _following(self, arguments: str, names: frozenset[str]) -> frozenset[int]:
-        fit = {n for n, piece in _pieces(self.tokenizer).items() if fits(arguments + piece, names)}
-        # A mark follows a whole name, and is no part of the text.
-        return frozenset(fit | {self._mark}) if fits(arguments + ")", names) else frozenset(fit)
+
+@lru_cache(maxsize=4096)
+def _fitting(tokenizer: Tokenizer, arguments: str, names: frozenset[str]) -> frozenset[int]:
+    """Tokens that a list of arguments can go on with."""
+    return frozenset(n for n, piece in _pieces(tokenizer).items() if fits(arguments + piece, names))
 
 
 @cache

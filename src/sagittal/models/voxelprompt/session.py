@@ -14,6 +14,7 @@ from sagittal.errors import ConfigError, InputError
 from sagittal.language.tokenizer import EOS, MOD, PHI, Tokenizer
 from sagittal.models.decoding import GrowingContext
 from sagittal.models.voxelprompt.conversation import Scribe
+from sagittal.models.voxelprompt.doubt import doubted, first_line, likelihood
 from sagittal.models.voxelprompt.marks import marks_by_call
 from sagittal.models.voxelprompt.model import VoxelPrompt
 from sagittal.models.voxelprompt.naming import KnownImages
@@ -41,6 +42,8 @@ class VoxelPromptPlanner:
     Attributes:
         states: call index of the current program → (marks, d), the states that follow its ``<MOD>``.
         generated: tokens of each program so far, marks and end included.
+        likelihood: of what was understood, the first program's first line, by the model's own account; for
+            models that ask back (``doubt`` of the config).
 
     Raises:
         ConfigError: the tokenizer has more tokens than the model.
@@ -66,6 +69,7 @@ class VoxelPromptPlanner:
         self.context = GrowingContext(model.language)
         self.states: dict[int, Tensor] = {}
         self.generated: list[int] = []
+        self.likelihood: float | None = None
         self._images = KnownImages(tokenizer, volumes)
         self._opening = self.scribe.opening(question, list(acquisition_words(volumes).values()))
 
@@ -85,7 +89,20 @@ class VoxelPromptPlanner:
             if vectors is not None:
                 embedded[0, places] = vectors.to(embedded.dtype)
             self.context.append_embeddings(embedded)
-            return self._write(min(room, self.program_tokens))
+            before = self.context.fork()
+            text, opening = self._write(min(room, self.program_tokens))
+            if feedback is not None or not self.model.config.doubt:
+                return text
+            line = first_line(self.tokenizer, opening)
+            self.likelihood = float(likelihood(self.model, before, [line]))
+            return text if self.likelihood >= self.model.config.doubt else self._asked_back(text)
+
+    def _asked_back(self, program: str) -> str:
+        instead = doubted(program)
+        if instead is None:
+            return program
+        self.states = {}
+        return instead
 
     def _length(self) -> int:
         return int(self.context.lengths[0]) if self.context.computed else 0
@@ -98,16 +115,18 @@ class VoxelPromptPlanner:
         vectors = torch.cat(read) if read else None
         return *self.scribe.feedback(feedback.text, 0 if vectors is None else len(vectors)), vectors
 
-    def _write(self, budget: int) -> str:
-        """Generate to the end of a program; the state after each ``<MOD>`` is kept."""
+    def _write(self, budget: int) -> tuple[str, list[int]]:
+        """Generate to the end of a program, and its tokens to the first mark; states after marks are kept."""
         mod, end = self.tokenizer.special(MOD), self.tokenizer.special(EOS)
         slot = self.model.embed(torch.tensor([[self.tokenizer.special(PHI)]], device=self.model.device))
         text, marks, states, used = "", [], [], 0
+        opening: list[int] = []
         while used < budget:
             self._images.text = text
             [tokens] = self.context.generate(
                 max_tokens=budget - used, stop={mod, end}, constraint=self._images
             )
+            opening = opening or tokens
             used += len(tokens)
             last = tokens[-1]
             text += self.tokenizer.decode(tokens[:-1] if last in (mod, end) else tokens)
@@ -120,7 +139,7 @@ class VoxelPromptPlanner:
         self.generated.append(used)
         calls = marks_by_call(text, marks)
         self.states = {call: torch.stack([states[n] for n in numbers]) for call, numbers in calls.items()}
-        return text
+        return text, opening
 
 
 @dataclass(frozen=True, eq=False)
