@@ -8,7 +8,6 @@
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage heads
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage worst
     python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage lesions
-    python recipes/voxelprompt_vision.py --heads HEADS --out runs/vision --stage missed
 
 ``HEADS`` holds the label maps ``training_seg_01`` … ``training_seg_10``; the studies are made on the first
 run (a few minutes, 14 GB). ``--watch FOLDER`` looks at real validation scans now and then
@@ -25,8 +24,8 @@ began (``worst/often.json``); CT came in with it. Its schedule was shortened whi
 at step 705. ``lesions`` begins halfway between the two before it, asks for main structures as ``heads`` does,
 and adds the studies of ``single_training``: 780 with single lesions in named places, of different signal,
 with restricted diffusion or with enhancement, of which the stages before met 130. Up to step 180 it drew each
-as often as any other study, then twice as often; at step 300 it was ended, since lesions that it missed
-stayed missed: soft Dice hardly changes where nothing is drawn. ``missed`` goes on with −log Dice.
+as often as any other study, then twice as often; it was ended at step 300, when single lesions of any signal
+were still not drawn (docs/decisions.md).
 
 ``GLIBC_TUNABLES=glibc.malloc.hugetlb=1`` in the environment saves page faults on Linux.
 """
@@ -138,11 +137,6 @@ STAGES = {
         partial(pyramid_loss, counts=(3, 3, 4, 6)),
         LoopConfig(steps=460, rate=8e-4, warm_up=15, mean_over=60, score_every=460, save_every=10),
         300, None, 6, ("heads", "worst"), tables=("vision", "single", "single"),
-    ),
-    "missed": Stage(
-        partial(pyramid_loss, counts=(3, 3, 4, 6), missed=True),
-        LoopConfig(steps=320, rate=8e-4, warm_up=15, mean_over=60, score_every=320, save_every=10),
-        320, None, 6, ("lesions",), tables=("vision", "single"),
     ),
 }  # fmt: skip
 

@@ -41,7 +41,7 @@ def patient():
 
 
 def test_it_answers_with_a_mask_and_a_number(patient):
-    answer = sagittal.ask(patient, "What is the volume of the whole tumour?", model="voxelprompt-small")
+    answer = sagittal.ask(patient, "How large is the whole tumour?", model="voxelprompt-small")
     assert not answer.abstained, answer.reason
     assert answer.fields["asked"].value == "volume: whole tumour"
     [volume] = [m for m in answer.measurements if m.name == "volume"]

@@ -57,21 +57,6 @@ def test_an_empty_mask_asks_for_nothing_but_emptiness() -> None:
     assert float(_binary(torch.full_like(logits, -50), empty)) < 1e-6
 
 
-@pytest.mark.parametrize(("drawn", "least", "most"), [(-5.0, 10, 30), (5.0, 0.9, 1.5)])
-def test_what_was_missed_teaches_more_and_what_was_drawn_no_more(
-    drawn: float, least: float, most: float
-) -> None:
-    # 1 − Dice hardly changes where nothing is drawn; −log Dice does, and is like it where all is.
-    target = torch.zeros(1, 20, 20, 20)
-    target[0, 5:8, 5:8, 5:8] = 1
-    pull = {}
-    for missed in (False, True):
-        logits = torch.where(target > 0, drawn, -5.0).requires_grad_()
-        _binary(logits, target, missed).backward()
-        pull[missed] = float(logits.grad[target > 0].abs().sum())
-    assert least < pull[True] / pull[False] < most
-
-
 def test_prompts_begin_with_what_was_learnt(studies: VisionSet, eyes: Eyes) -> None:
     """Without φ the features are those that everything was read from; each φ then changes them."""
     patch = Patches(studies, 0, 16, 2, asked=3)(1)

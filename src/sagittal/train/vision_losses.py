@@ -22,8 +22,6 @@ from sagittal.train.vision_set import leaves, pathologies
 EVERYTHING = "everything"
 #: What has a φ of its own.
 NAMES = (EVERYTHING, *(s.name for s in structure_table().known()))
-# Below this Dice, −log Dice grows no steeper: what no image shows shall not outweigh all else.
-_FLOOR = 0.01
 # Codes are kept divided by this, so that they learn as much faster.
 _PACE = 10.0
 
@@ -124,7 +122,7 @@ def everything_loss(eyes: Eyes, patch: Patch) -> dict[str, Tensor]:
 
 
 def pyramid_loss(
-    eyes: Eyes, patch: Patch, counts: Sequence[int], everything: float = 0.0, missed: bool = False
+    eyes: Eyes, patch: Patch, counts: Sequence[int], everything: float = 0.0
 ) -> dict[str, Tensor]:
     """Masks of some structures, at all levels.
 
@@ -137,9 +135,6 @@ def pyramid_loss(
         patch: asks for at least as many structures as any level draws.
         counts: structures at each level, finest first; the last holds for all deeper ones.
         everything: weight of :func:`everything_loss`, which keeps features rich; it costs as much as a mask.
-        missed: whether −log Dice is sought in the place of 1 − Dice: where next to nothing of a structure is
-            drawn, the latter hardly changes with the logits, and a small lesion that was missed stays missed
-            (after Wong et al. 2018, "3D segmentation with exponential logarithmic loss").
     """
     levels = eyes.config.levels
     at_levels = [len(patch.asked[: counts[min(n, len(counts) - 1)]]) for n in range(levels)]
@@ -148,8 +143,7 @@ def pyramid_loss(
     own = []
     for n, logits in enumerate(masks):
         target = whole[: len(logits)]
-        aim = _shares(target, patch.grids.plans[0], n) if n else target
-        own.append(_binary(logits, aim, missed))
+        own.append(_binary(logits, _shares(target, patch.grids.plans[0], n) if n else target))
     terms = {f"mask{n}": loss for n, loss in enumerate(own)}
     total = torch.stack(own).sum()
     if everything:
@@ -189,11 +183,9 @@ def _leaf_dice(shares: Tensor, leaf: Tensor) -> Tensor:
     return 1 - dice[sizes > 0].mean()
 
 
-def _binary(logits: Tensor, target: Tensor, missed: bool = False) -> Tensor:
+def _binary(logits: Tensor, target: Tensor) -> Tensor:
     """Mean over masks of cross-entropy + soft Dice; an empty mask has no overlap to seek."""
     cross = functional.binary_cross_entropy_with_logits(logits, target)
     shown = [n for n in range(len(target)) if bool(target[n].any())]
     dice = [soft_dice_loss(logits[n], target[n]) for n in shown]
-    if missed:
-        dice = [-(1 - loss + _FLOOR).log() for loss in dice]
     return cross + (torch.stack(dice).sum() / len(target) if dice else 0.0)
