@@ -12,9 +12,9 @@
 solved that turns the words' states into the eyes' φ, the words settle on those φ, and both go on with Eq. 2
 alone: masks teach the language model its φ, and no fixed code is used any more. It goes on where it was cut
 off. What ships so far was put together and settled (``--minutes 0``): 60 joint steps raised anatomy on real
-validation scans no more than settling did, and cost tumours 0.10. Its words settled in seven goes: 420 and 460
-steps at about half the present rate; 1,800 as written here, with *tumour* and the plainest names; 1,300 more
-with whole sentences and more pairs of structures; 330 at less than half the rate, from the mean of the
+validation scans no more than settling did, and cost tumours 0.10. Its words settled in seven goes: 420 and
+460 steps at about half the present rate; 1,800 as written here, with *tumour* and the plainest names; 1,300
+more with whole sentences and more pairs of structures; 330 at less than half the rate, from the mean of the
 weights before and after those; 600 and 120 with what is asked most, the last on the φ of later eyes. The
 language that ships is the mean of those before and after the last two, which reads every plain name.
 

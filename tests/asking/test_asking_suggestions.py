@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sagittal.answer import Answer, Measurement, Step
+from sagittal.answer import Answer, FieldValue, Measurement, Step
 from sagittal.asking.suggesting import MOST, WORDINGS, suggest
 from sagittal.builders.voxel.acquisition import acquisition
 from sagittal.builders.voxel.structures import structure_table
@@ -95,3 +95,27 @@ def test_the_words_are_those_that_models_train_on(task):
 
 def bare(text: str) -> str:
     return " ".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
+
+
+@pytest.mark.parametrize(
+    ("read", "kinds", "about"),
+    [
+        ("unsure: difference: left thalamus, oedema; FLAIR", ("t1", "flair"), "left thalamus"),
+        ("unsure: width: oedema", ("t1", "flair"), "oedema"),
+    ],
+)
+def test_what_may_have_been_meant_is_proposed_first(read, kinds, about):
+    assert suggest(given(*kinds), unanswered(read))[0] == f"What is the volume of the {about}?"
+
+
+@pytest.mark.parametrize(
+    "read",
+    # What the images cannot show is not proposed; a refusal is no guess; some readings name nothing.
+    ["unsure: width: oedema", "width: left thalamus", "unsure: parts of tumour"],
+)
+def test_other_readings_change_nothing(read):
+    assert suggest(given("t1"), unanswered(read)) == suggest(given("t1"), said())
+
+
+def unanswered(read: str) -> Answer:
+    return Answer("x", "t", abstained=True, reason="r", fields={"asked": FieldValue(read)})

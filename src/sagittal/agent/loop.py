@@ -26,6 +26,8 @@ from sagittal.study import Image, Mask
 _SHOWN_PROGRAM = 200
 #: The variable in which an agent says, first of all, what it understood that it was asked.
 ASKED = "asked"
+#: What :data:`ASKED` begins with where it is but a guess, and the question is asked back.
+UNSURE = "unsure: "
 
 
 @dataclass(frozen=True)

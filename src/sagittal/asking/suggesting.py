@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
+from sagittal.agent.loop import ASKED, UNSURE
 from sagittal.answer import Answer
 from sagittal.builders.voxel.acquisition import Acquisition
 from sagittal.builders.voxel.structures import Structure, StructureTable, structure_table
@@ -86,7 +87,7 @@ def suggest(given: Acquisition, answer: Answer) -> tuple[str, ...]:
         At most :data:`MOST`, none of which was just asked or answered.
     """
     table = structure_table()
-    focus = _focus(answer, table)
+    focus = _focus(given, answer, table)
     groups = [
         _change(given, focus, table),
         _more(focus, table),
@@ -109,14 +110,18 @@ def _words(task: str, about: Structure) -> str:
     return (wording.many if about.many else wording.text).format(a=about.name)
 
 
-def _focus(answer: Answer, table: StructureTable) -> Structure | None:
-    """The structure that the answer was about; ``None`` where it found nothing."""
+def _focus(given: Acquisition, answer: Answer, table: StructureTable) -> Structure | None:
+    """The structure that the answer was about, or may have been; ``None`` where it found nothing."""
     empty = {m.of for m in answer.measurements if m.name == "volume" and not m.value}
     for measurement in answer.measurements:
         name = _base(measurement.of)
         if name in table.structures and measurement.of not in empty:
             return table[name]
-    return None
+    read = str(answer.fields[ASKED].value) if ASKED in answer.fields else ""
+    # Asked back: what it may have been about is proposed in words that are understood.
+    guessed = re.split("[:,;] ", read) if read.startswith(UNSURE) else []
+    known = (table[name] for name in guessed if name in table.structures)
+    return next((structure for structure in known if _seen(structure, given)), None)
 
 
 def _base(of: str) -> str:

@@ -56,6 +56,7 @@ def _write(model: VoxelPrompt, tokenizer: Tokenizer, scripts: Sequence[Script]) 
     context = GrowingContext(model.language)
     programs: list[list[str]] = [[] for _ in scripts]
     led = set(range(len(scripts)))
+    asks_back = model.config.doubt > 0
     images = [KnownImages(tokenizer, (v.name for v in s.conversation.scans)) for s in scripts]
     for number in range(max(len(s.chunks) for s in scripts)):
         led = {row for row in led if number < len(scripts[row].chunks)}
@@ -65,7 +66,7 @@ def _write(model: VoxelPrompt, tokenizer: Tokenizer, scripts: Sequence[Script]) 
         context.append_embeddings(*_padded(model, heard))
         before = context.fork()
         tokens = _generate(context, tokenizer, led, images)
-        doubts = {} if number else _doubts(model, tokenizer, before, tokens)
+        doubts = _doubts(model, tokenizer, before, tokens) if asks_back and not number else {}
         for row in sorted(led):
             true = scripts[row].chunks[number]
             text = doubts.get(row) or _marked(tokens[row], tokenizer)

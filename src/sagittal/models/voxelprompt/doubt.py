@@ -13,12 +13,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from sagittal.agent.loop import ASKED, UNSURE
 from sagittal.agent.text import plain
 from sagittal.language.tokenizer import Tokenizer
 from sagittal.models.decoding import GrowingContext
 from sagittal.models.voxelprompt.model import VoxelPrompt
 
-_ASKED = re.compile(r'asked = "([^"\n]*)"\n')
+_ASKED = re.compile(rf'{ASKED} = "([^"\n]*)"\n')
 _ABSTAIN = "abstain("
 _LONGEST = 160
 
@@ -63,6 +64,6 @@ def doubted(program: str) -> str | None:
         return None
     read = plain(found.group(1), _LONGEST)
     return (
-        f'asked = "unsure: {read}"\n'
+        f'{ASKED} = "{UNSURE}{read}"\n'
         f'abstain("It is not clear what is asked: {read}? Please ask in other words.")'
     )
