@@ -74,7 +74,7 @@ def test_it_is_equation_1(batch, missing, gate, blocks):
     present = torch.ones(batch, M, dtype=torch.bool)
     if missing:
         present[0, 1] = present[-1, 2] = False
-    found, _ = projector(*inputs, present)
+    found = projector(*inputs, present).embeddings
     wanted = literal(projector, *inputs, present)
     torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
     learnt = [*inputs, *projector.parameters()]
@@ -89,13 +89,13 @@ def test_it_is_equation_1(batch, missing, gate, blocks):
 def test_single_precision_is_near():
     projector, inputs = made(), [x.detach() for x in given(2)]
     wanted = literal(projector, *inputs, torch.ones(2, M))
-    found, _ = projector.float()(*(x.float() for x in inputs))
+    found = projector.float()(*(x.float() for x in inputs)).embeddings
     torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_weights_of_a_block_sum_to_one_whatever_is_missing():
     present = torch.tensor([[True, True, True], [False, True, False]])
-    _, routing = made()(*given(2), present)
+    routing = made()(*given(2), present).routing
     torch.testing.assert_close(routing.high.sum(dim=1), torch.ones(2, dtype=torch.float64))
     for low in (routing.by_modality, routing.by_token):
         sums = low.flatten(-2).sum(dim=-1)
@@ -106,18 +106,19 @@ def test_weights_of_a_block_sum_to_one_whatever_is_missing():
 def test_what_is_missing_is_not_looked_at():
     projector, (tokens, cls, question) = made(), (x.detach() for x in given(1))
     present = torch.tensor([[True, False, True]])
-    found, _ = projector(tokens, cls, question, present)
+    found = projector(tokens, cls, question, present).embeddings
     for value in (1e6, float("nan"), float("inf")):
         tokens[:, 1] = cls[:, 1] = value
-        torch.testing.assert_close(projector(tokens, cls, question, present)[0], found)
+        torch.testing.assert_close(projector(tokens, cls, question, present).embeddings, found)
 
 
 def test_rows_of_a_batch_know_nothing_of_each_other():
     projector, inputs = made(), [x.detach() for x in given(4)]
-    whole, _ = projector(*inputs)
+    whole = projector(*inputs)
+    assert whole.real.all() and whole.real.shape == whole.embeddings.shape[:2]
     for row in range(4):
-        alone, _ = projector(*(x[row : row + 1] for x in inputs))
-        torch.testing.assert_close(alone[0], whole[row])
+        alone = projector(*(x[row : row + 1] for x in inputs))
+        torch.testing.assert_close(alone.embeddings[0], whole.embeddings[row])
 
 
 def test_what_is_kept_for_gradients_is_small():

@@ -30,6 +30,21 @@ HIDDEN = 128
 
 
 @dataclass(frozen=True, eq=False)
+class Projected:
+    """What a projector makes of a study's images.
+
+    Attributes:
+        embeddings: (B, T, d_T), to be read by the language model.
+        real: (B, T) False at embeddings that stand for nothing, since their modality is missing.
+        routing: what the routers chose; ``None`` of projectors without.
+    """
+
+    embeddings: Tensor
+    real: Tensor
+    routing: Routing | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Routing:
     """What the routers chose.
 
@@ -162,7 +177,7 @@ class HierarchicalProjector(nn.Module):
 
     def forward(
         self, tokens: Tensor, cls: Tensor, question: Tensor, present: Tensor | None = None
-    ) -> tuple[Tensor, Routing]:
+    ) -> Projected:
         """Mix the modalities' tokens.
 
         Args:
@@ -173,12 +188,12 @@ class HierarchicalProjector(nn.Module):
                 what stands in its place is not looked at. All are there when ``None``.
 
         Returns:
-            (B, N, d_T), and the weights.
+            N embeddings, all real, and the weights.
 
         Raises:
             InputError: shapes that do not fit, or a study without any modality.
         """
-        there = self._there(tokens, cls, present)
+        there = modalities_there(self.modalities, tokens, cls, present)
         # Zeros stand for what is missing, whatever the arrays hold there.
         v = tokens.transpose(1, 2).masked_fill(~there[:, None, :, None], 0)
         seen = cls.masked_fill(~there[..., None], 0)
@@ -189,21 +204,7 @@ class HierarchicalProjector(nn.Module):
         matrices = self.modality_experts.folded(by_modality)
         mixed = torch.einsum("bnmi,bmoi->bno", v, matrices) + self.modality_experts.bias(by_modality)[:, None]
         mixed = mixed + self.token_experts.at_tokens(v, by_token) + self.token_experts.bias(by_token)
-        return mixed, routing
-
-    def _there(self, tokens: Tensor, cls: Tensor, present: Tensor | None) -> Tensor:
-        batch = len(tokens)
-        there = (
-            tokens.new_ones(batch, self.modalities, dtype=torch.bool) if present is None else present.bool()
-        )
-        shapes = tokens.shape[:2] == cls.shape[:2] == there.shape == (batch, self.modalities)
-        if not shapes or not bool(there.any(dim=1).all()):
-            raise InputError(
-                "The modalities do not fit the projector.",
-                expected=f"(B, {self.modalities}, …) tokens, [CLS] vectors and presence; one there in each",
-                got=f"{tuple(tokens.shape)}, {tuple(cls.shape)}, {there.tolist()}",
-            )
-        return there
+        return Projected(mixed, there.new_ones(mixed.shape[:2]), routing)
 
     def _route(self, v: Tensor, cls: Tensor, question: Tensor, there: Tensor) -> Routing:
         high = self.high(question)[:, 0].softmax(dim=-1)
@@ -218,3 +219,21 @@ class HierarchicalProjector(nn.Module):
         if self.gate == "sigmoid":
             return logits.sigmoid().masked_fill(gone, 0)
         return logits.masked_fill(gone, float("-inf")).softmax(dim=-1)
+
+
+def modalities_there(modalities: int, tokens: Tensor, cls: Tensor, present: Tensor | None) -> Tensor:
+    """(B, M) which modalities are there.
+
+    Raises:
+        InputError: shapes that do not fit, or a study without any modality.
+    """
+    shape = (len(tokens), modalities)
+    there = tokens.new_ones(shape, dtype=torch.bool) if present is None else present.bool()
+    fit = tokens.shape[:2] == cls.shape[:2] == there.shape == shape
+    if not fit or not bool(there.any(dim=1).all()):
+        raise InputError(
+            "The modalities do not fit the projector.",
+            expected=f"(B, {modalities}, …) tokens, [CLS] vectors and presence; one there in each",
+            got=f"{tuple(tokens.shape)}, {tuple(cls.shape)}, {there.tolist()}",
+        )
+    return there
