@@ -57,8 +57,8 @@ def literal(projector, tokens, cls, question, present):
                 looked_at = torch.cat(list(c if coarse else v[:, i]))
                 alpha, beta = weights(router(routers, block, looked_at), projector.gate, there)
                 for m in range(M):
-                    own = experts.specific[block, m] @ v[m, i] + experts.specific_bias[block, m]
-                    shared = experts.shared[block] @ v[m, i] + experts.shared_bias[block]
+                    own = experts.specific[block, :, m] @ v[m, i] + experts.specific_bias[block, m]
+                    shared = experts.shared[:, block] @ v[m, i] + experts.shared_bias[block]
                     total = total + pi[h] * (alpha[m] * own + beta[m] * shared)
             row.append(total)
         rows.append(torch.stack(row))

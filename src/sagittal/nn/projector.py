@@ -20,6 +20,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from sagittal.errors import ConfigError, InputError
@@ -92,9 +93,10 @@ class Experts(nn.Module):
 
     def __init__(self, blocks: int, modalities: int, width: int, out: int) -> None:
         super().__init__()
-        self.specific = _drawn(width, blocks, modalities, out, width)
+        # In the order that products take them in, so that none is copied.
+        self.specific = _drawn(width, blocks, out, modalities, width)
         self.specific_bias = _drawn(width, blocks, modalities, out)
-        self.shared, self.shared_bias = _drawn(width, blocks, out, width), _drawn(width, blocks, out)
+        self.shared, self.shared_bias = _drawn(width, out, blocks, width), _drawn(width, blocks, out)
 
     def bias(self, weights: Tensor) -> Tensor:
         """(…, blocks, 2, M) weights of all experts → (…, d_T), the sum of their biases."""
@@ -102,9 +104,9 @@ class Experts(nn.Module):
         return own + torch.einsum("...hm,ho->...o", weights[..., 1, :], self.shared_bias)
 
     def folded(self, weights: Tensor) -> Tensor:
-        """(B, blocks, 2, M) weights of all experts → (B, M, d_T, d_I), one matrix a modality."""
-        own = torch.einsum("bhm,hmoi->bmoi", weights[:, :, 0], self.specific)
-        return own + torch.einsum("bhm,hoi->bmoi", weights[:, :, 1], self.shared)
+        """(B, blocks, 2, M) weights of all experts → (B, d_T, M, d_I), one matrix a modality."""
+        own = torch.einsum("bhm,homi->bomi", weights[:, :, 0], self.specific)
+        return own + torch.einsum("bhm,ohi->bomi", weights[:, :, 1], self.shared)
 
     def at_tokens(self, tokens: Tensor, weights: Tensor) -> Tensor:
         """What the experts make of tokens with weights of their own, biases left out.
@@ -117,7 +119,7 @@ class Experts(nn.Module):
             (B, N, d_T).
         """
         summed = weights[..., 1, :] @ tokens  # (B, N, blocks, d_I)
-        found: Tensor = torch.einsum("bnhi,hoi->bno", summed, self.shared)
+        found = functional.linear(summed.flatten(2), self.shared.flatten(1))
         for block, matrices in enumerate(self.specific):
             found = found + checkpoint(
                 _specific, tokens, weights[:, :, block, 0], matrices, use_reentrant=False
@@ -126,8 +128,8 @@ class Experts(nn.Module):
 
 
 def _specific(tokens: Tensor, weights: Tensor, matrices: Tensor) -> Tensor:
-    """Σ_m α_m W_m v_m of one block: tokens (B, N, M, d_I), α (B, N, M), W (M, d_T, d_I)."""
-    return torch.einsum("bnmi,moi->bno", tokens * weights[..., None], matrices)
+    """Σ_m α_m W_m v_m of one block: tokens (B, N, M, d_I), α (B, N, M), W (d_T, M, d_I)."""
+    return functional.linear((tokens * weights[..., None]).flatten(2), matrices.flatten(1))
 
 
 def _drawn(width: int, *shape: int) -> nn.Parameter:
@@ -202,7 +204,7 @@ class HierarchicalProjector(nn.Module):
         by_modality = routing.by_modality * routing.high[:, :first, None, None]
         by_token = routing.by_token * routing.high[:, None, first:, None, None]
         matrices = self.modality_experts.folded(by_modality)
-        mixed = torch.einsum("bnmi,bmoi->bno", v, matrices) + self.modality_experts.bias(by_modality)[:, None]
+        mixed = torch.einsum("bnmi,bomi->bno", v, matrices) + self.modality_experts.bias(by_modality)[:, None]
         mixed = mixed + self.token_experts.at_tokens(v, by_token) + self.token_experts.bias(by_token)
         return Projected(mixed, there.new_ones(mixed.shape[:2]), routing)
 
