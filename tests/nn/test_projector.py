@@ -37,7 +37,7 @@ def weights(logits, gate: str, present):
     return [found.get(m, zero) for m in range(M)], [found.get(M + m, zero) for m in range(M)]
 
 
-def literal(projector, tokens, cls, question, present):
+def literal(projector, tokens, cls, question, present, of=range(M)):
     """Eq. 1, block by block, modality by modality, token by token."""
     levels = projector.blocks
     rows = []
@@ -56,7 +56,7 @@ def literal(projector, tokens, cls, question, present):
                 experts = projector.modality_experts if coarse else projector.token_experts
                 looked_at = torch.cat(list(c if coarse else v[:, i]))
                 alpha, beta = weights(router(routers, block, looked_at), projector.gate, there)
-                for m in range(M):
+                for m in of:
                     own = experts.specific[block, :, m] @ v[m, i] + experts.specific_bias[block, m]
                     shared = experts.shared[:, block] @ v[m, i] + experts.shared_bias[block]
                     total = total + pi[h] * (alpha[m] * own + beta[m] * shared)
@@ -84,6 +84,16 @@ def test_it_is_equation_1(batch, missing, gate, blocks):
     for one, other, x in zip(ours, theirs, learnt, strict=True):
         zero = torch.zeros_like(x)
         torch.testing.assert_close(zero if one is None else one, zero if other is None else other)
+
+
+def test_flattened_each_modality_has_embeddings_of_its_own():
+    inputs, present = given(2), torch.tensor([[True, True, True], [True, False, True]])
+    torch.manual_seed(0)
+    projector = HierarchicalProjector(M, WIDTH, QUESTION, OUT, (2, 3), flattened=True).double()
+    found = projector(*inputs, present)
+    assert found.real.tolist() == [[bool(p) for p in row for _ in range(N)] for row in present]
+    wanted = [literal(projector, *inputs, present, [m]) for m in range(M)]
+    torch.testing.assert_close(found.embeddings, torch.cat(wanted, dim=1))
 
 
 def test_single_precision_is_near():

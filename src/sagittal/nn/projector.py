@@ -28,6 +28,7 @@ from sagittal.errors import ConfigError, InputError
 #: How a block's low-level weights are made: ``softmax`` sums to one over experts (Table 18's better).
 Gate = Literal["softmax", "sigmoid"]
 HIDDEN = 128
+_ALL = slice(None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,29 +99,33 @@ class Experts(nn.Module):
         self.specific_bias = _drawn(width, blocks, modalities, out)
         self.shared, self.shared_bias = _drawn(width, out, blocks, width), _drawn(width, blocks, out)
 
-    def bias(self, weights: Tensor) -> Tensor:
-        """(…, blocks, 2, M) weights of all experts → (…, d_T), the sum of their biases."""
-        own = torch.einsum("...hm,hmo->...o", weights[..., 0, :], self.specific_bias)
+    def bias(self, weights: Tensor, of: slice = _ALL) -> Tensor:
+        """(…, blocks, 2, M) weights of all experts → (…, d_T), the sum of their biases.
+
+        ``of`` chooses modalities, here and below; weights and tokens are those of the chosen.
+        """
+        own = torch.einsum("...hm,hmo->...o", weights[..., 0, :], self.specific_bias[:, of])
         return own + torch.einsum("...hm,ho->...o", weights[..., 1, :], self.shared_bias)
 
-    def folded(self, weights: Tensor) -> Tensor:
+    def folded(self, weights: Tensor, of: slice = _ALL) -> Tensor:
         """(B, blocks, 2, M) weights of all experts → (B, d_T, M, d_I), one matrix a modality."""
-        own = torch.einsum("bhm,homi->bomi", weights[:, :, 0], self.specific)
+        own = torch.einsum("bhm,homi->bomi", weights[:, :, 0], self.specific[:, :, of])
         return own + torch.einsum("bhm,ohi->bomi", weights[:, :, 1], self.shared)
 
-    def at_tokens(self, tokens: Tensor, weights: Tensor) -> Tensor:
+    def at_tokens(self, tokens: Tensor, weights: Tensor, of: slice = _ALL) -> Tensor:
         """What the experts make of tokens with weights of their own, biases left out.
 
         Args:
             tokens: (B, N, M, d_I).
             weights: (B, N, blocks, 2, M).
+            of: modalities.
 
         Returns:
             (B, N, d_T).
         """
         summed = weights[..., 1, :] @ tokens  # (B, N, blocks, d_I)
         found = functional.linear(summed.flatten(2), self.shared.flatten(1))
-        for block, matrices in enumerate(self.specific):
+        for block, matrices in enumerate(self.specific[:, :, of]):
             found = found + checkpoint(
                 _specific, tokens, weights[:, :, block, 0], matrices, use_reentrant=False
             )
@@ -148,6 +153,8 @@ class HierarchicalProjector(nn.Module):
         out: of the language model's embeddings, d_T.
         blocks: modality-level and token-level blocks (8 and 8 in the paper, for four labels).
         gate: how low-level weights are made.
+        flattened: whether the sum over modalities is left out, so that each has its own N embeddings, one
+            after another (the M × T tokens of §3).
 
     Raises:
         ConfigError: no block, or no modality.
@@ -161,6 +168,8 @@ class HierarchicalProjector(nn.Module):
         out: int,
         blocks: tuple[int, int] = (8, 8),
         gate: Gate = "softmax",
+        *,
+        flattened: bool = False,
     ) -> None:
         super().__init__()
         if min(blocks) < 0 or sum(blocks) < 1 or modalities < 1:
@@ -169,7 +178,7 @@ class HierarchicalProjector(nn.Module):
                 expected="at least one block and one modality",
                 got=f"{blocks} blocks, {modalities} modalities",
             )
-        self.modalities, self.blocks, self.gate = modalities, blocks, gate
+        self.modalities, self.blocks, self.gate, self.flattened = modalities, blocks, gate, flattened
         self.high = Routers(1, question, sum(blocks))
         looked_at = modalities * width
         self.modality_routers = Routers(blocks[0], looked_at, 2 * modalities)
@@ -190,7 +199,7 @@ class HierarchicalProjector(nn.Module):
                 what stands in its place is not looked at. All are there when ``None``.
 
         Returns:
-            N embeddings, all real, and the weights.
+            N embeddings, all real, and the weights; flattened, M × N, real where the modality is there.
 
         Raises:
             InputError: shapes that do not fit, or a study without any modality.
@@ -200,13 +209,21 @@ class HierarchicalProjector(nn.Module):
         v = tokens.transpose(1, 2).masked_fill(~there[:, None, :, None], 0)
         seen = cls.masked_fill(~there[..., None], 0)
         routing = self._route(v, seen, question, there)
-        first = self.blocks[0]
-        by_modality = routing.by_modality * routing.high[:, :first, None, None]
-        by_token = routing.by_token * routing.high[:, None, first:, None, None]
-        matrices = self.modality_experts.folded(by_modality)
-        mixed = torch.einsum("bnmi,bomi->bno", v, matrices) + self.modality_experts.bias(by_modality)[:, None]
-        mixed = mixed + self.token_experts.at_tokens(v, by_token) + self.token_experts.bias(by_token)
-        return Projected(mixed, there.new_ones(mixed.shape[:2]), routing)
+        if not self.flattened:
+            mixed = self._mixed(v, routing, _ALL)
+            return Projected(mixed, there.new_ones(mixed.shape[:2]), routing)
+        apart = [self._mixed(v, routing, slice(m, m + 1)) for m in range(self.modalities)]
+        return Projected(torch.cat(apart, dim=1), there.repeat_interleave(v.shape[1], dim=1), routing)
+
+    def _mixed(self, v: Tensor, routing: Routing, of: slice) -> Tensor:
+        """Eq. 1 over some of the modalities: (B, N, M, d_I) → (B, N, d_T)."""
+        v, first = v[:, :, of], self.blocks[0]
+        by_modality = routing.by_modality[..., of] * routing.high[:, :first, None, None]
+        by_token = routing.by_token[..., of] * routing.high[:, None, first:, None, None]
+        whole, fine = self.modality_experts, self.token_experts
+        mixed = torch.einsum("bnmi,bomi->bno", v, whole.folded(by_modality, of))
+        mixed = mixed + whole.bias(by_modality, of)[:, None]
+        return mixed + fine.at_tokens(v, by_token, of) + fine.bias(by_token, of)
 
     def _route(self, v: Tensor, cls: Tensor, question: Tensor, there: Tensor) -> Routing:
         high = self.high(question)[:, 0].softmax(dim=-1)
