@@ -92,8 +92,12 @@ def test_flattened_each_modality_has_embeddings_of_its_own():
     projector = HierarchicalProjector(M, WIDTH, QUESTION, OUT, (2, 3), flattened=True).double()
     found = projector(*inputs, present)
     assert found.real.tolist() == [[bool(p) for p in row for _ in range(N)] for row in present]
-    wanted = [literal(projector, *inputs, present, [m]) for m in range(M)]
-    torch.testing.assert_close(found.embeddings, torch.cat(wanted, dim=1))
+    wanted = torch.cat([literal(projector, *inputs, present, [m]) for m in range(M)], dim=1)
+    torch.testing.assert_close(found.embeddings, wanted)
+    learnt = [*inputs, *projector.parameters()]
+    ours, theirs = (torch.autograd.grad(x.square().sum(), learnt) for x in (found.embeddings, wanted))
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_single_precision_is_near():
@@ -131,10 +135,11 @@ def test_rows_of_a_batch_know_nothing_of_each_other():
         torch.testing.assert_close(alone.embeddings[0], whole.embeddings[row])
 
 
-def test_what_is_kept_for_gradients_is_small():
+@pytest.mark.parametrize("flattened", [False, True])
+def test_what_is_kept_for_gradients_is_small(flattened):
     """All of it together is less than blocks × modalities × tokens × width."""
     batch, modalities, many, width, blocks = 2, 6, 40, 256, 4
-    projector = HierarchicalProjector(modalities, width, QUESTION, OUT, (0, blocks))
+    projector = HierarchicalProjector(modalities, width, QUESTION, OUT, (0, blocks), flattened=flattened)
     kept: dict[int, int] = {}
 
     def note(x):

@@ -212,7 +212,11 @@ class HierarchicalProjector(nn.Module):
         if not self.flattened:
             mixed = self._mixed(v, routing, _ALL)
             return Projected(mixed, there.new_ones(mixed.shape[:2]), routing)
-        apart = [self._mixed(v, routing, slice(m, m + 1)) for m in range(self.modalities)]
+        # Made again for gradients: kept for every modality, what shared experts meet would be too large.
+        apart = [
+            checkpoint(self._mixed, v, routing, slice(m, m + 1), use_reentrant=False)
+            for m in range(self.modalities)
+        ]
         return Projected(torch.cat(apart, dim=1), there.repeat_interleave(v.shape[1], dim=1), routing)
 
     def _mixed(self, v: Tensor, routing: Routing, of: slice) -> Tensor:

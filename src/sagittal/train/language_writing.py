@@ -64,9 +64,9 @@ def _write(model: VoxelPrompt, tokenizer: Tokenizer, scripts: Sequence[Script]) 
             break
         heard = [_heard(s.chunks[number]) if row in led else None for row, s in enumerate(scripts)]
         context.append_embeddings(*_padded(model, heard))
-        before = context.fork()
+        before = context.fork() if asks_back and number == 0 else None
         tokens = _generate(context, tokenizer, led, images)
-        doubts = _doubts(model, tokenizer, before, tokens) if asks_back and not number else {}
+        doubts = _doubts(model, tokenizer, before, tokens) if before is not None else {}
         for row in sorted(led):
             true = scripts[row].chunks[number]
             text = doubts.get(row) or _marked(tokens[row], tokenizer)

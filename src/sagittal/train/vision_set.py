@@ -100,7 +100,7 @@ class VisionSet:
 
 
 class VisionSets:
-    """Several sets under one numbering, one after the other; every study is drawn as often as any."""
+    """Several sets under one numbering, one after the other; a set that is given twice counts twice."""
 
     def __init__(self, sets: Sequence[VisionSet]) -> None:
         self.places = [(one, n) for one in sets for n in range(len(one))]

@@ -89,9 +89,10 @@ class VoxelPromptPlanner:
             if vectors is not None:
                 embedded[0, places] = vectors.to(embedded.dtype)
             self.context.append_embeddings(embedded)
-            before = self.context.fork()
+            may_doubt = feedback is None and self.model.config.doubt > 0
+            before = self.context.fork() if may_doubt else None
             text, opening = self._write(min(room, self.program_tokens))
-            if feedback is not None or not self.model.config.doubt:
+            if before is None:
                 return text
             line = first_line(self.tokenizer, opening)
             self.likelihood = float(likelihood(self.model, before, [line]))
