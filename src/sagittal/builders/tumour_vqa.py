@@ -75,17 +75,35 @@ def build_study(
         InputError: not one mask, no brain to compare with, or a class that cannot be decided.
         LabelError: a value in the mask that the table does not name.
     """
-    described, warnings = _describe(study, preset, atlas)
     split = split_of(study.patient)
     pool = pool_of(split, preset)
     examples = []
-    for name, label in described.items():
-        facts = {**_facts(label, preset), "label": name, "label_text": labels.long(name)}
-        rng = generator_for(seed, study.name, name)
+    for facts in label_facts(study, preset=preset, labels=labels, atlas=atlas):
+        rng = generator_for(seed, study.name, facts["label"])
         for number, wording in enumerate(draw_wordings(rng, wordings, pool)):
-            targets = _targets(wording, {**facts, "warnings": warnings})
-            examples.append(_example(study, number, images, split, targets, origin))
+            examples.append(_example(study, number, images, split, targets_of(wording, facts), origin))
     return examples
+
+
+def label_facts(
+    study: Study, *, preset: TumourPreset, labels: LabelTable, atlas: Atlas
+) -> list[dict[str, Any]]:
+    """What is true of each label of a study, whatever is asked: the part of the targets without words.
+
+    Args:
+        study, preset, labels, atlas: as for :func:`build_study`.
+
+    Returns:
+        Of each label of the table, what :func:`targets_of` adds a wording to; plain JSON values.
+
+    Raises:
+        InputError, LabelError: as for :func:`build_study`.
+    """
+    described, warnings = _describe(study, preset, atlas)
+    return [
+        {**_facts(label, preset), "label": name, "label_text": labels.long(name), "warnings": list(warnings)}
+        for name, label in described.items()
+    ]
 
 
 def pool_of(split: Split, preset: TumourPreset) -> Pool:
@@ -161,7 +179,8 @@ def _facts(label: LabelDescription, preset: TumourPreset) -> dict[str, Any]:
     return {**classes, "numbers": numbers, "region_shares": label.regions or {}}
 
 
-def _targets(wording: Wording, facts: Mapping[str, Any]) -> TumourTargets:
+def targets_of(wording: Wording, facts: Mapping[str, Any]) -> TumourTargets:
+    """A label's facts (:func:`label_facts`) with the question that is asked of it."""
     text = {"question": wording.question, "answer": wording.answer, "withheld": wording.withheld}
     return TumourTargets.model_validate(
         {

@@ -22,6 +22,14 @@ QUESTION, VOLUME, CODE, FEEDBACK = "<QUESTION>", "<VOLUME>", "<CODE>", "<FEEDBAC
 #: ``MOD`` announces a modulation vector φ, whose place ``PHI`` holds; ``READ`` holds that of a read encoding.
 MOD, PHI, READ = "<MOD>", "<PHI>", "<READ>"
 SPECIAL_TOKENS = (PAD, BOS, EOS, QUESTION, VOLUME, CODE, FEEDBACK, MOD, PHI, READ)
+#: Whose turn begins; an image, which embeddings stand for; a region that was pointed at; a mask that is due;
+#: the classes that a model's heads have chosen, which its words follow.
+SYSTEM, USER, ASSISTANT = "<SYSTEM>", "<USER>", "<ASSISTANT>"
+IMAGE, REGION, END_REGION, SEGMENT, CLASSES = "<IMAGE>", "<REGION>", "</REGION>", "<SEG>", "<CLASSES>"
+#: Of the vision-language models, which share one vocabulary.
+CHAT_TOKENS = (
+    PAD, BOS, EOS, SYSTEM, USER, ASSISTANT, IMAGE, REGION, END_REGION, SEGMENT, CLASSES
+)  # fmt: skip
 #: Every byte, and the special tokens: no vocabulary is smaller.
 SMALLEST_VOCABULARY = 256 + len(SPECIAL_TOKENS)
 
@@ -35,51 +43,59 @@ class Tokenizer:
     Args:
         vocabulary: token → id; ids are 0 to n - 1, and the special tokens are among them.
         merges: pairs of tokens, in the order in which they merge.
+        specials: the special tokens.
 
     Raises:
         FileFormatError: vocabulary and merges do not belong together.
         MissingExtraError: the tokenizers library is not installed.
     """
 
-    def __init__(self, vocabulary: Mapping[str, int], merges: Sequence[tuple[str, ...]]) -> None:
+    def __init__(
+        self,
+        vocabulary: Mapping[str, int],
+        merges: Sequence[tuple[str, ...]],
+        specials: Sequence[str] = SPECIAL_TOKENS,
+    ) -> None:
         try:
             from tokenizers.models import BPE
         except ImportError as error:
             raise MissingExtraError("A tokenizer", "models") from error
-        _check(vocabulary, merges)
-        self._tokenizer = _assemble(BPE(vocab=dict(vocabulary), merges=[(a, b) for a, b in merges]))
-        self._ids = {name: vocabulary[name] for name in SPECIAL_TOKENS}
+        _check(vocabulary, merges, specials)
+        bpe = BPE(vocab=dict(vocabulary), merges=[(a, b) for a, b in merges])
+        self._tokenizer = _assemble(bpe, specials)
+        self._ids = {name: vocabulary[name] for name in specials}
         self.size = len(vocabulary)
 
     @classmethod
-    def train(cls, texts: Iterable[str], size: int) -> Self:
+    def train(cls, texts: Iterable[str], size: int, specials: Sequence[str] = SPECIAL_TOKENS) -> Self:
         """Learn merges from texts; the same texts in the same order give the same tokenizer.
 
         Args:
             texts: what the model will read and write.
             size: tokens at most; fewer when the texts hold no more pairs.
+            specials: the special tokens.
 
         Raises:
             ConfigError: a size that cannot hold every byte and the special tokens.
             MissingExtraError: the tokenizers library is not installed.
         """
-        if size < SMALLEST_VOCABULARY:
-            raise ConfigError("The vocabulary is too small.", expected=f"{SMALLEST_VOCABULARY}", got=size)
+        if size < 256 + len(specials):
+            raise ConfigError("The vocabulary is too small.", expected=256 + len(specials), got=size)
         try:
             from tokenizers.models import BPE
             from tokenizers.pre_tokenizers import ByteLevel
             from tokenizers.trainers import BpeTrainer
         except ImportError as error:
             raise MissingExtraError("A tokenizer", "models") from error
-        learner = _assemble(BPE())
+        learner = _assemble(BPE(), specials)
         trainer = BpeTrainer(
             vocab_size=size,
-            special_tokens=list(SPECIAL_TOKENS),
+            special_tokens=list(specials),
             initial_alphabet=sorted(ByteLevel.alphabet()),
             show_progress=False,
         )
         learner.train_from_iterator(texts, trainer)
-        return cls.from_json(learner.to_str())
+        return cls.from_json(learner.to_str(), specials)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text; none of them special."""
@@ -92,7 +108,7 @@ class Tokenizer:
         return text
 
     def special(self, name: str) -> int:
-        """The id of a special token, one of :data:`SPECIAL_TOKENS`."""
+        """The id of a special token."""
         return self._ids[name]
 
     def to_json(self) -> str:
@@ -101,11 +117,11 @@ class Tokenizer:
         return text
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str, specials: Sequence[str] = SPECIAL_TOKENS) -> Self:
         """Inverse of :meth:`to_json`.
 
         Raises:
-            FileFormatError: the text is not the ``tokenizer.json`` of a BPE with our special tokens.
+            FileFormatError: the text is not the ``tokenizer.json`` of a BPE with these special tokens.
         """
         try:
             model = json.loads(text)["model"]
@@ -115,7 +131,7 @@ class Tokenizer:
             raise FileFormatError(
                 "This is not a tokenizer.json.", expected="a BPE model with vocabulary and merges", got=error
             ) from error
-        return cls(vocabulary, pairs)
+        return cls(vocabulary, pairs, specials)
 
     def save(self, path: str | Path) -> None:
         """Write a ``tokenizer.json``, atomically."""
@@ -144,7 +160,7 @@ class Tokenizer:
         return cls.from_json(text)
 
 
-def _assemble(model: Any) -> Any:
+def _assemble(model: Any, specials: Sequence[str]) -> Any:
     """Our way to cut text around a BPE model: single digits, then words as GPT-2 cuts them, then bytes."""
     from tokenizers import AddedToken, Tokenizer, decoders
     from tokenizers.pre_tokenizers import ByteLevel, Digits
@@ -153,20 +169,22 @@ def _assemble(model: Any) -> Any:
     tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = InTurn([Digits(individual_digits=True), ByteLevel(add_prefix_space=False)])
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL_TOKENS])
+    tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in specials])
     # Text never becomes a special token.
     tokenizer.encode_special_tokens = True
     return tokenizer
 
 
-def _check(vocabulary: Mapping[str, int], merges: Sequence[tuple[str, ...]]) -> None:
+def _check(
+    vocabulary: Mapping[str, int], merges: Sequence[tuple[str, ...]], specials: Sequence[str]
+) -> None:
     whole = isinstance(vocabulary, Mapping) and all(type(i) is int for i in vocabulary.values())
     if not whole or sorted(vocabulary.values()) != list(range(len(vocabulary))):
         raise FileFormatError("A vocabulary numbers its tokens from 0 without gaps.")
-    missing = [t for t in SPECIAL_TOKENS if t not in vocabulary]
+    missing = [t for t in specials if t not in vocabulary]
     if missing:
         raise FileFormatError(
-            "The vocabulary lacks special tokens.", expected=", ".join(SPECIAL_TOKENS), got=missing
+            "The vocabulary lacks special tokens.", expected=", ".join(specials), got=missing
         )
     for pair in merges:
         known = len(pair) == 2 and all(isinstance(p, str) and p in vocabulary for p in pair)

@@ -12,7 +12,7 @@ names, shapes and types of all tensors before one of them is read.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +30,9 @@ from sagittal.study import KINDS, Study
 SCHEMA: Literal["sagittal.checkpoint/1"] = "sagittal.checkpoint/1"
 WEIGHTS, CARD = "model.safetensors", "card.json"
 Precision = Literal["float16", "float32"]
+
+#: Which tensors, by name.
+Keep = Callable[[str], bool]
 
 _LARGEST_TEXT = 16 << 20
 _DTYPES: Mapping[str, torch.dtype] = {"float16": torch.float16, "float32": torch.float32}
@@ -130,14 +133,18 @@ class Checkpoint:
     texts: Mapping[str, str]
     precision: Precision
 
-    def load_into(self, model: nn.Module) -> None:
+    def load_into(self, model: nn.Module, keep: Keep = lambda name: True) -> None:
         """Read the weights into a model, in the model's own precision.
+
+        Args:
+            model: of the same make.
+            keep: names of tensors that the checkpoint holds; the others stay as they are.
 
         Raises:
             FileFormatError: the file is no safetensors, or its tensors' names, shapes or types are not
                 those of the model.
         """
-        own = unshared(model)
+        own = {name: tensor for name, tensor in unshared(model).items() if keep(name)}
         path = self.folder / WEIGHTS
         try:
             with storage_errors(path), safe_open(path, framework="pt") as stored:
@@ -171,6 +178,7 @@ def save_checkpoint(
     card: Card,
     texts: Mapping[str, str] | None = None,
     precision: Precision = "float16",
+    keep: Keep = lambda name: True,
 ) -> Path:
     """Write a checkpoint, as a whole or not at all.
 
@@ -181,6 +189,7 @@ def save_checkpoint(
         card: what to know about it.
         texts: further files (``tokenizer.json``).
         precision: of the weights; half precision rounds to 11 significant bits.
+        keep: names of tensors to write; the others come from elsewhere (a base model).
 
     Returns:
         The folder.
@@ -193,7 +202,7 @@ def save_checkpoint(
     for name in texts:
         if Path(name).name != name or name in (WEIGHTS, CARD, ""):
             raise ConfigError("A checkpoint's text has a plain file name of its own.", got=name)
-    tensors = {name: _stored(name, t, precision) for name, t in unshared(model).items()}
+    tensors = {name: _stored(name, t, precision) for name, t in unshared(model).items() if keep(name)}
     folder = Path(folder)
     with atomic_folder(folder) as temporary:
         save_file(tensors, temporary / WEIGHTS)

@@ -153,6 +153,7 @@ class HierarchicalProjector(nn.Module):
         out: of the language model's embeddings, d_T.
         blocks: modality-level and token-level blocks (8 and 8 in the paper, for four labels).
         gate: how low-level weights are made.
+        hidden: width of the routers' hidden layer.
         flattened: whether the sum over modalities is left out, so that each has its own N embeddings, one
             after another (the M × T tokens of §3).
 
@@ -169,6 +170,7 @@ class HierarchicalProjector(nn.Module):
         blocks: tuple[int, int] = (8, 8),
         gate: Gate = "softmax",
         *,
+        hidden: int = HIDDEN,
         flattened: bool = False,
     ) -> None:
         super().__init__()
@@ -179,10 +181,10 @@ class HierarchicalProjector(nn.Module):
                 got=f"{blocks} blocks, {modalities} modalities",
             )
         self.modalities, self.blocks, self.gate, self.flattened = modalities, blocks, gate, flattened
-        self.high = Routers(1, question, sum(blocks))
+        self.high = Routers(1, question, sum(blocks), hidden)
         looked_at = modalities * width
-        self.modality_routers = Routers(blocks[0], looked_at, 2 * modalities)
-        self.token_routers = Routers(blocks[1], looked_at, 2 * modalities)
+        self.modality_routers = Routers(blocks[0], looked_at, 2 * modalities, hidden)
+        self.token_routers = Routers(blocks[1], looked_at, 2 * modalities, hidden)
         self.modality_experts = Experts(blocks[0], modalities, width, out)
         self.token_experts = Experts(blocks[1], modalities, width, out)
 

@@ -1,0 +1,92 @@
+"""mpLLM's five tasks as heads (§3.2.2), and what a question's truth is for each of them.
+
+"Not asked" and "N/A" (the label is not there) are classes like the others. The heads of a wholly out-of-scope
+question all say that nothing was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sagittal.measure.anatomy_atlas import REGIONS
+from sagittal.measure.classes import NOT_PRESENT, SHAPE_CLASSES, SPREAD_CLASSES, UNLOCALISED, VOLUME_CLASSES
+from sagittal.nn.task_heads import HeadConfig
+
+NOT_ASKED = "not asked"
+IN_SCOPE, BEYOND = "in scope", "out of scope"
+TASKS = ("volume", "region", "shape", "spread")
+SCOPE = "scope"
+HEADS = (
+    HeadConfig(name="volume", classes=(NOT_ASKED, *VOLUME_CLASSES)),
+    HeadConfig(name="region", classes=(NOT_ASKED, NOT_PRESENT, UNLOCALISED, *REGIONS), many=True),
+    HeadConfig(name="shape", classes=(NOT_ASKED, *SHAPE_CLASSES)),
+    HeadConfig(name="spread", classes=(NOT_ASKED, *SPREAD_CLASSES)),
+    HeadConfig(name=SCOPE, classes=(IN_SCOPE, BEYOND)),
+)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is said of a label: by a reference, by heads, or by a text.
+
+    Attributes:
+        classes: task → the classes that are said of it, one but for the region; tasks that nothing is said
+            of are left out.
+        beyond: whether something is said to be out of scope.
+    """
+
+    classes: Mapping[str, tuple[str, ...]]
+    beyond: bool
+
+    def words(self, head: HeadConfig) -> tuple[str, ...]:
+        """The classes that a head has for this."""
+        if head.name == SCOPE:
+            return (BEYOND if self.beyond else IN_SCOPE,)
+        return self.classes.get(head.name, (NOT_ASKED,))
+
+
+def truth_of(facts: Mapping[str, Any], asked: Sequence[str], *, beyond: bool) -> Told:
+    """The truth of a question.
+
+    Args:
+        facts: of a label (:func:`sagittal.builders.tumour_vqa.label_facts`).
+        asked: tasks that the question asks.
+        beyond: whether it asks anything beyond them.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for task in asked:
+        found[task] = tuple(facts["regions"]) if task == "region" else (facts[task],)
+    return Told(found, beyond)
+
+
+def encoded(told: Sequence[Told]) -> dict[str, Tensor]:
+    """Of each head, (B, classes) 0 or 1."""
+    found = {}
+    for head in HEADS:
+        rows = torch.zeros(len(told), len(head.classes))
+        for row, one in enumerate(told):
+            for word in one.words(head):
+                rows[row, head.places[word]] = 1
+        found[head.name] = rows
+    return found
+
+
+def decoded(chosen: Mapping[str, Tensor]) -> list[Told]:
+    """Inverse of :func:`encoded`; a region that is said not to be asked, or not to be there, is nothing else."""
+    found = []
+    for row in range(len(next(iter(chosen.values())))):
+        classes: dict[str, tuple[str, ...]] = {}
+        beyond = False
+        for head in HEADS:
+            words = tuple(w for w, on in zip(head.classes, chosen[head.name][row], strict=True) if on)
+            if head.name == SCOPE:
+                beyond = BEYOND in words
+            elif NOT_ASKED not in words:
+                classes[head.name] = (NOT_PRESENT,) if NOT_PRESENT in words else words
+        found.append(Told(classes, beyond))
+    return found

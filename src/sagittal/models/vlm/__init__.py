@@ -1,0 +1,1 @@
+"""Vision-language models: encoder → projector → causal language model, with parts that a config names."""

@@ -1,0 +1,156 @@
+"""How a question becomes tokens: what stands before the images, what after them, and the answer.
+
+Order (t, e) of mpLLM: the question, then the images, then what opens the answer. A tokenizer of ours and one
+that comes with a pretrained model are used alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+from sagittal.errors import ConfigError
+from sagittal.language.tokenizer import ASSISTANT, BOS, EOS, PAD, USER, Tokenizer
+from sagittal.models.vlm.model import Tokens
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Chat(Protocol):
+    """A chat template around one question."""
+
+    end: int
+    """The token that ends an answer."""
+
+    def question(self, text: str) -> list[int]:
+        """What stands before the images."""
+
+    @property
+    def header(self) -> list[int]:
+        """What stands after the images and opens the answer; always the same."""
+
+    def answer(self, text: str) -> list[int]:
+        """An answer, and what ends it."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The words of a generated answer, what ends it left out."""
+
+
+class OwnChat:
+    """The template of a tokenizer of ours.
+
+    Args:
+        tokenizer: with :data:`sagittal.language.tokenizer.CHAT_TOKENS`.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.end = tokenizer.special(EOS)
+
+    def question(self, text: str) -> list[int]:
+        """``<bos><USER>`` and the words."""
+        return [self.tokenizer.special(BOS), self.tokenizer.special(USER), *self.tokenizer.encode(text)]
+
+    @property
+    def header(self) -> list[int]:
+        """``<ASSISTANT>``."""
+        return [self.tokenizer.special(ASSISTANT)]
+
+    def answer(self, text: str) -> list[int]:
+        """The words and ``<eos>``."""
+        return [*self.tokenizer.encode(text), self.end]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Words; nothing special is among them."""
+        special = {self.end, self.tokenizer.special(PAD)}
+        return self.tokenizer.decode([token for token in ids if token not in special])
+
+
+class HubChat:
+    """The template that a pretrained model's tokenizer brings along.
+
+    Args:
+        tokenizer: of transformers, with or without a chat template.
+
+    Raises:
+        ConfigError: the template changes what it is given, or the tokenizer names no token that ends a text.
+    """
+
+    _MARK = "\u2063sagittal\u2063"
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.tokenizer = tokenizer
+        if tokenizer.eos_token_id is None:
+            raise ConfigError("The tokenizer names no token that ends a text.", got=type(tokenizer).__name__)
+        whole = self._whole(self._MARK)
+        before, mark, after = whole.partition(self._MARK)
+        if not mark:
+            raise ConfigError("The chat template loses the question.", got=whole[:200])
+        self._before, self._after = before, after
+        # Chat models end a turn with a token of their own, which the template puts after an answer.
+        self.end = self._ending()
+
+    def question(self, text: str) -> list[int]:
+        """What the template puts before the words, and the words, none of them special."""
+        own = self._ids(self._before, special=True)
+        start = self.tokenizer.bos_token_id
+        if start is not None and own[:1] != [start] and getattr(self.tokenizer, "add_bos_token", False):
+            own = [start, *own]
+        return own + self._ids(text, special=False)
+
+    @property
+    def header(self) -> list[int]:
+        """What the template puts after the words."""
+        return self._ids(self._after, special=True)
+
+    def answer(self, text: str) -> list[int]:
+        """The words and what ends them."""
+        return [*self._ids(text, special=False), self.end]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Words, special tokens left out."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
+
+    def _whole(self, question: str, answer: str | None = None) -> str:
+        if self.tokenizer.chat_template is None:
+            return f"Question: {question}\nAnswer: {answer or ''}"
+        turns = [{"role": "user", "content": question}]
+        if answer is not None:
+            turns.append({"role": "assistant", "content": answer})
+        made = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=answer is None)
+        return str(made)
+
+    def _ending(self) -> int:
+        rest = self._whole("x", self._MARK).partition(self._MARK)[2]
+        first = self._ids(rest, special=True)[:1]
+        special = set(self.tokenizer.all_special_ids) | set(self.tokenizer.added_tokens_decoder)
+        return first[0] if first and first[0] in special else int(self.tokenizer.eos_token_id)
+
+    def _ids(self, text: str, *, special: bool) -> list[int]:
+        made = self.tokenizer(text, add_special_tokens=False, split_special_tokens=not special)
+        return list(made["input_ids"])
+
+
+def padded(rows: Sequence[Sequence[int]]) -> Tokens:
+    """Rows of tokens as one piece, padded on the right."""
+    width = max(1, max(len(row) for row in rows))
+    ids = torch.zeros(len(rows), width, dtype=torch.long)
+    real = torch.zeros(len(rows), width, dtype=torch.bool)
+    for number, row in enumerate(rows):
+        ids[number, : len(row)] = torch.tensor(row, dtype=torch.long)
+        real[number, : len(row)] = True
+    return Tokens(ids, real)
+
+
+def header_of(chat: Chat, rows: int) -> Tokens:
+    """The header, once a row."""
+    return padded([chat.header] * rows)
+
+
+def real_targets(answer: Tokens) -> Tensor:
+    """(B, n) ids of an answer, −100 at padding: what the words' loss is taken over."""
+    return answer.ids.masked_fill(~answer.real, -100)
