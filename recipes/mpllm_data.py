@@ -3,8 +3,8 @@
     python recipes/mpllm_data.py --heads HEADS --out runs/mpllm/data
     python recipes/mpllm_data.py --heads HEADS --out runs/mpllm/data --part 1/2     (one of two processes)
 
-``HEADS`` holds the label maps ``training_seg_01`` … ``training_seg_10``. About 0.6 s a study on one core, 3,260
-studies; what is there already is kept.
+``HEADS`` holds the label maps ``training_seg_01`` … ``training_seg_10``. About 0.6 s a study on one core,
+3,260 studies; what is there already is kept.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""The composition: one pass over every token, gradients through all of it, rows that do not see each other."""
+"""The composition: one pass over every token, gradients through it, rows that do not see each other."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+
 from sagittal.errors import ConfigError
 from sagittal.models.mpllm.presets import mpllm_config
 from sagittal.models.mpllm.tasks import HEADS

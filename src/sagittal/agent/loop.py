@@ -19,7 +19,7 @@ from sagittal.agent.text import plain
 from sagittal.agent.toolbox import Reading
 from sagittal.agent.transport import InProcess, Transport
 from sagittal.agent.values import Scope, Text
-from sagittal.answer import Measurement, Step
+from sagittal.answer import FieldValue, Measurement, Step
 from sagittal.errors import ConfigError
 from sagittal.study import Image, Mask
 
@@ -78,6 +78,7 @@ class Outcome:
         programs: as the planner wrote them.
         warnings: what the reader should know about how the answer came about.
         asked: the question as the agent understood it; empty when it does not say.
+        fields: classes with their probabilities, of models that choose among them.
     """
 
     text: str
@@ -90,6 +91,7 @@ class Outcome:
     programs: tuple[str, ...]
     warnings: tuple[str, ...]
     asked: str = ""
+    fields: Mapping[str, FieldValue] = field(default_factory=dict)
 
 
 def feedback_text(readings: Sequence[Reading], error: ProgramError | None) -> str:

@@ -16,13 +16,15 @@ from sagittal.agent.loop import ASKED, Outcome, converse
 from sagittal.agent.standard import STANDARD
 from sagittal.answer import Answer, FieldValue, MaskFile, VolumeFile
 from sagittal.asking.case import Case, Report
+from sagittal.asking.models import Answerer, Choice, Offer, Speaker
 from sagittal.asking.question import clean_question
 from sagittal.asking.stages import Stages, TimedPlanner
 from sagittal.asking.suggesting import suggest
 from sagittal.builders.voxel.structures import structure_table
+from sagittal.errors import InputError
 from sagittal.study import Image, Mask
 
-_WRITING, _RUNNING = "write programs", "run programs"
+_WRITING, _RUNNING, _SPEAKING = "write programs", "run programs", "look and answer"
 # Where structures that no sequence is needed for are seen best.
 _LESIONS_SHOW, _ANATOMY_SHOWS = ("flair", "t2", "t1c"), ("t1", "t1c")
 _ENCODED = re.compile(r"\bencode\(([^()]*)\)")
@@ -79,20 +81,9 @@ def consult(case: Case, question: str, *, report: Report | None = None) -> Consu
     begun = time.perf_counter()
     question = clean_question(question)
     stages = Stages({"read images": case.seconds})
-    name, volumes = case.choice.offer.name, case.volumes.volumes
+    volumes = case.volumes.volumes
     tell = report or (lambda _: None)
-    tell("loading the model")
-    with stages("load the model"):
-        answerer = case.choice.offer.load()
-    with stages("check images"):
-        answerer.check(list(volumes.values()))
-        planner, toolbox = answerer.session(question, volumes)
-    tell("answering")
-    with stages(_RUNNING):
-        timed = TimedPlanner(planner, stages, _WRITING)
-        outcome = converse(timed, Host(STANDARD, toolbox), volumes)
-    # The loop holds the planner; what is left is the work of the library.
-    stages.seconds[_RUNNING] -= stages.seconds.get(_WRITING, 0.0)
+    name, outcome, tried = _first_answer(case.choice, question, volumes, stages, tell)
     drawn = () if outcome.abstained else _drawn(outcome, volumes, several=len(case.volumes.visits) > 1)
     edited = () if outcome.abstained else tuple(outcome.volumes.values())
     seconds = case.seconds + time.perf_counter() - begun
@@ -103,17 +94,63 @@ def consult(case: Case, question: str, *, report: Report | None = None) -> Consu
         reason=outcome.reason,
         # What was computed on the way to no answer answers nothing; it stands in the steps.
         measurements=() if outcome.abstained else outcome.measurements,
-        fields={ASKED: FieldValue(outcome.asked)} if outcome.asked else {},
+        fields={**outcome.fields, **({ASKED: FieldValue(outcome.asked)} if outcome.asked else {})},
         masks=tuple(MaskFile(d.name, "", d.volume_ml) for d in drawn),
         volumes=tuple(VolumeFile(image.name, "") for image in edited),
         steps=(*outcome.steps, *stages.steps(name)),
         images=tuple(image.name for image in volumes.values()),
-        warnings=(*case.remarks, *outcome.warnings),
+        warnings=(*case.remarks, *tried, *outcome.warnings),
         model=name,
         version=__version__,
         seconds=seconds,
     )
     return Consultation(case, answer, drawn, edited, suggest(case.volumes, answer))
+
+
+def _first_answer(
+    choice: Choice, question: str, volumes: Mapping[str, Image], stages: Stages, tell: Report
+) -> tuple[str, Outcome, list[str]]:
+    """The first model that does not abstain, its outcome, and what became of those before it.
+
+    Where all abstain, the chosen model's own words stand.
+    """
+    chosen = _attempt(choice.offer, question, volumes, stages, tell)
+    tried = [f"{choice.offer.name} did not answer: {chosen.reason}"]
+    for offer in choice.others if chosen.abstained else ():
+        try:
+            outcome = _attempt(offer, question, volumes, stages, tell)
+        except InputError as error:
+            tried.append(f"{offer.name} cannot be asked about these images: {error.message}")
+            continue
+        if not outcome.abstained:
+            return offer.name, outcome, tried
+        tried.append(f"{offer.name} did not answer: {outcome.reason}")
+    return choice.offer.name, chosen, tried[1:]
+
+
+def _attempt(
+    offer: Offer, question: str, volumes: Mapping[str, Image], stages: Stages, tell: Report
+) -> Outcome:
+    tell(f"loading {offer.name}")
+    with stages("load the model"):
+        answerer = offer.load()
+    with stages("check images"):
+        answerer.check(list(volumes.values()))
+    tell("answering")
+    if isinstance(answerer, Speaker):
+        with stages(_SPEAKING):
+            return answerer.reply(question, volumes)
+    return _converse(answerer, question, volumes, stages)
+
+
+def _converse(answerer: Answerer, question: str, volumes: Mapping[str, Image], stages: Stages) -> Outcome:
+    with stages(_RUNNING):
+        planner, toolbox = answerer.session(question, volumes)
+        timed = TimedPlanner(planner, stages, _WRITING)
+        outcome = converse(timed, Host(STANDARD, toolbox), volumes)
+    # The loop holds the planner; what is left is the work of the library.
+    stages.seconds[_RUNNING] -= stages.seconds.get(_WRITING, 0.0)
+    return outcome
 
 
 def _drawn(outcome: Outcome, volumes: Mapping[str, Image], *, several: bool) -> tuple[Drawn, ...]:

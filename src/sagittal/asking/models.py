@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from sagittal.agent.loop import Planner
+from sagittal.agent.loop import Outcome, Planner
 from sagittal.agent.toolbox import Toolbox
 from sagittal.errors import ConfigError, InputError, MissingExtraError
 from sagittal.study import Image, Study
@@ -25,7 +25,7 @@ _KEPT = 2
 
 
 class Answerer(Protocol):
-    """A loaded model."""
+    """A loaded model that writes programs."""
 
     def check(self, images: Sequence[Image]) -> None:
         """Refuse images that the model cannot see anything in.
@@ -38,6 +38,21 @@ class Answerer(Protocol):
         """Planner and toolbox of one conversation about ``volumes``, variable → image."""
 
 
+@runtime_checkable
+class Speaker(Protocol):
+    """A loaded model that answers by itself, without programs."""
+
+    def check(self, images: Sequence[Image]) -> None:
+        """Refuse images that the model cannot see anything in.
+
+        Raises:
+            InputError: saying which, and why.
+        """
+
+    def reply(self, question: str, volumes: Mapping[str, Image]) -> Outcome:
+        """Answer a question about ``volumes``, variable → image."""
+
+
 @dataclass(frozen=True)
 class Offer:
     """A model that could be asked: its card, and the way to load it.
@@ -46,19 +61,43 @@ class Offer:
         name: what ``--model`` calls it.
         card: what it is, how well it does, what it accepts.
         load: gives the model; called when a question is asked.
+        speaks: whether it answers by itself, without programs.
     """
 
     name: str
     card: Card
-    load: Callable[[], Answerer]
+    load: Callable[[], Answerer | Speaker]
+    speaks: bool = False
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The model that answers, and why it."""
+    """The model that answers, and why it.
+
+    Attributes:
+        offer: the model.
+        why: in words.
+        others: models that take these images, too, in the order in which they are asked where the one before
+            abstains.
+    """
 
     offer: Offer
     why: str
+    others: tuple[Offer, ...] = ()
+
+
+def agent_of(offer: Offer) -> Answerer:
+    """The loaded model of an offer that writes programs.
+
+    Raises:
+        ConfigError: it answers by itself.
+    """
+    loaded = offer.load()
+    if isinstance(loaded, Speaker):
+        raise ConfigError(
+            "This measures models that write programs.", expected="such as voxelprompt-small", got=offer.name
+        )
+    return loaded
 
 
 def _open_voxelprompt(folder: Path) -> Answerer:
@@ -67,8 +106,17 @@ def _open_voxelprompt(folder: Path) -> Answerer:
     return VoxelPromptAnswerer.load(folder)
 
 
-#: Kind of checkpoint → how it is loaded.
-OPENERS: Mapping[str, Callable[[Path], Answerer]] = {"voxelprompt": _open_voxelprompt}
+def _open_mpllm(folder: Path) -> Speaker:
+    from sagittal.asking.mpllm import MpLLMAnswerer
+
+    return MpLLMAnswerer.load(folder)
+
+
+#: Kind of checkpoint, and what a vision-language model is for → how it is loaded.
+OPENERS: Mapping[str, Callable[[Path], Answerer | Speaker]] = {
+    "voxelprompt": _open_voxelprompt,
+    "vlm/mpllm": _open_mpllm,
+}
 
 
 def offers(model: str | Path | Offer) -> list[Offer]:
@@ -114,16 +162,18 @@ def _offer(name: str, folder: Path) -> Offer | None:
         raise MissingExtraError("Asking a model", "models") from error
 
     checkpoint = open_checkpoint(folder)
-    if checkpoint.kind not in OPENERS:
+    task = checkpoint.config.get("task")
+    kind = f"{checkpoint.kind}/{task}" if task else checkpoint.kind
+    if kind not in OPENERS:
         return None
-    kind = checkpoint.kind
-    return Offer(name, checkpoint.card, lambda: _kept(kind, folder.resolve()))
+    speaks = checkpoint.kind == "vlm"
+    return Offer(name, checkpoint.card, lambda: _kept(kind, folder.resolve()), speaks)
 
 
-_cache: OrderedDict[tuple[Path, int, int], Answerer] = OrderedDict()
+_cache: OrderedDict[tuple[Path, int, int], Answerer | Speaker] = OrderedDict()
 
 
-def _kept(kind: str, folder: Path) -> Answerer:
+def _kept(kind: str, folder: Path) -> Answerer | Speaker:
     """The model of a folder, loaded once; a folder that was written anew is loaded anew."""
     card = (folder / "card.json").stat()
     key = (folder, card.st_mtime_ns, card.st_size)
@@ -138,8 +188,8 @@ def _kept(kind: str, folder: Path) -> Answerer:
 def choose(found: Sequence[Offer], study: Study) -> Choice:
     """The model that answers about a study.
 
-    Of several that accept it, one that was measured on real scans goes before one that was not; then the
-    first by name.
+    Of several that accept it, one that was measured on real scans goes before one that was not; then one
+    that writes programs, which knows more kinds of question; then the first by name.
 
     Args:
         found: what may answer, at least one.
@@ -157,7 +207,7 @@ def choose(found: Sequence[Offer], study: Study) -> Choice:
             got="; ".join(f"{name}: {why}" for name, why in refusals.items()),
             remedy="give other images, fewer of them, or another model (--model)",
         )
-    ranked = sorted(willing, key=lambda offer: not real_scores(offer.card))
+    ranked = sorted(willing, key=lambda offer: (not real_scores(offer.card), offer.speaks))
     chosen = ranked[0]
     why = f"it takes {accepted(chosen.card)}"
     if len(found) == 1:
@@ -165,10 +215,11 @@ def choose(found: Sequence[Offer], study: Study) -> Choice:
     if len(willing) == 1:
         others = "; ".join(f"{name}: {reason}" for name, reason in refusals.items() if reason)
         return Choice(chosen, f"{why}; not {others}")
+    after = tuple(ranked[1:])
     measured = bool(real_scores(chosen.card)) and not all(real_scores(offer.card) for offer in willing)
-    others = ", ".join(offer.name for offer in ranked[1:])
+    others = ", ".join(offer.name for offer in after)
     reason = "was measured on real scans" if measured else "comes first by name"
-    return Choice(chosen, f"{why}; {others} would, too, and this one {reason}")
+    return Choice(chosen, f"{why}; {others} would, too, and this one {reason}", after)
 
 
 def accepted(card: Card) -> str:

@@ -11,7 +11,7 @@ from sagittal.agent.loop import Planner
 from sagittal.agent.toolbox import CallSite, Features, Reading, Toolbox
 from sagittal.asking.case import Case, open_case
 from sagittal.asking.consultation import consult
-from sagittal.asking.models import Answerer, Offer
+from sagittal.asking.models import Answerer, Offer, agent_of
 from sagittal.study import Image, Mask, Study
 
 QUESTION = "Segment the {}."
@@ -64,7 +64,7 @@ class AskedEyes:
         Raises:
             InputError: the model cannot be asked about these images.
         """
-        once = Once(self.offer.load())
+        once = Once(agent_of(self.offer))
         case = open_case(_study(images), model=replace(self.offer, load=lambda: once))
         return {name: self._ask(case, images[0], name) for name in structures}
 

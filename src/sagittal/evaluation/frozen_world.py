@@ -1,7 +1,8 @@
 """Frozen simulated test worlds: committed tables of ``tables/``, made and checked.
 
 ``test_world.yaml`` is what every method is measured on; ``task_world.yaml`` has the studies that comparisons
-of single tasks need more of, ``tumour_world.yaml`` those that mpLLM's configurations are compared on. Functions take a table, and the first one where none is given.
+of single tasks need more of, ``tumour_world.yaml`` those that mpLLM's configurations are compared on.
+Functions take a table, and the first one where none is given.
 
 Each study has a SHA-256 over its label maps (where they lie, what their values mean, their voxels) and the
 settings that made it; a world's is over those of its studies. Images are not part of it: their last bits

@@ -19,7 +19,7 @@ from sagittal.agent.host import Host
 from sagittal.agent.loop import Outcome, converse
 from sagittal.agent.standard import STANDARD
 from sagittal.answer import Measurement
-from sagittal.asking.models import Answerer, Offer
+from sagittal.asking.models import Answerer, Offer, agent_of
 from sagittal.builders.voxel.targeting import TARGETING
 from sagittal.builders.voxel.truth import Truth
 from sagittal.builders.voxel_tasks import (
@@ -204,7 +204,7 @@ def run_tasks(
             continue
         path = out / "cases" / f"{file_name(questions[0].study)}.json"
         if not path.exists():
-            model = model or offer.load()
+            model = model or agent_of(offer)
             write_json(path, {"records": ask_tasks(model, questions, offer.card.accepts)})
             if progress is not None:
                 progress(questions[0].study, len(questions))

@@ -175,9 +175,7 @@ def _assemble(model: Any, specials: Sequence[str]) -> Any:
     return tokenizer
 
 
-def _check(
-    vocabulary: Mapping[str, int], merges: Sequence[tuple[str, ...]], specials: Sequence[str]
-) -> None:
+def _check(vocabulary: Mapping[str, int], merges: Sequence[tuple[str, ...]], specials: Sequence[str]) -> None:
     whole = isinstance(vocabulary, Mapping) and all(type(i) is int for i in vocabulary.values())
     if not whole or sorted(vocabulary.values()) != list(range(len(vocabulary))):
         raise FileFormatError("A vocabulary numbers its tokens from 0 without gaps.")

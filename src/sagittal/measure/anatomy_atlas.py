@@ -1,10 +1,10 @@
 """An atlas of one's own: the regions of a head whose anatomy is known, without any registration.
 
-The map of structures that a simulated head has, or that a network drew, tells the regions of mpLLM (§3.2.1) by
-itself: cerebellum, brainstem, deep grey nuclei (``subcortical``), hippocampus and amygdala (``limbic``; the
-cingulate gyrus has no structure of its own here). Cortex and white matter of the hemispheres go to the lobes
-and the insula by proportion (:mod:`sagittal.measure.proportions`), so that, unlike in the paper's atlases,
-white matter has a region. Fluid has none.
+The map of structures that a simulated head has, or that a network drew, tells the regions of mpLLM (§3.2.1)
+by itself: cerebellum, brainstem, deep grey nuclei (``subcortical``), hippocampus and amygdala (``limbic``;
+the cingulate gyrus has no structure of its own here). Cortex and white matter of the hemispheres go to the
+lobes and the insula by proportion (:mod:`sagittal.measure.proportions`), so that, unlike in the paper's
+atlases, white matter has a region. Fluid has none.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from sagittal.study import Mask
 
 #: The nine regions of the paper's LPBA40 studies, in its order.
 REGIONS = (
-    "frontal", "parietal", "occipital", "temporal", "limbic", "insula", "subcortical", "cerebellum", "brainstem"
+    "frontal", "parietal", "occipital", "temporal", "limbic", "insula", "subcortical", "cerebellum",
+    "brainstem"
 )  # fmt: skip
 _LOBE_REGIONS = tuple(name.removesuffix(" lobe") for name in LOBES)
-# FreeSurfer values: cortex and white matter of the hemispheres, the corpus callosum, and parcels of the cortex.
+# FreeSurfer values: cortex and white matter of the hemispheres, the corpus callosum, and parcels of the
+# cortex.
 _HEMISPHERES = (2, 3, 41, 42, *range(251, 256), *range(1000, 1036), *range(2000, 2036))
 _STRUCTURES = {
     "limbic": (17, 18, 53, 54),

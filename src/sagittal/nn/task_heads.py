@@ -1,4 +1,4 @@
-"""Task heads: one linear layer a task over a state of the language model, and their losses (mpLLM §3.2.2, Eq. 2)."""
+"""Task heads: a linear layer a task over a state of the language model, and their losses (mpLLM, Eq. 2)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ class TaskHeads(nn.Module):
     def probabilities(self, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """(B, classes) of each task: they sum to one, or each stands for itself where several may hold."""
         return {
-            task.name: logits[task.name].float().sigmoid() if task.many else logits[task.name].float().softmax(-1)
+            task.name: logits[task.name].float().sigmoid()
+            if task.many
+            else logits[task.name].float().softmax(-1)
             for task in self.tasks
         }
 
@@ -78,5 +80,7 @@ class TaskHeads(nn.Module):
         for task in self.tasks:
             own = logits[task.name]
             best = functional.one_hot(own.argmax(-1), own.shape[-1]).bool()
-            found[task.name] = (torch.where((own > 0).any(-1, keepdim=True), own > 0, best) if task.many else best).float()
+            found[task.name] = (
+                torch.where((own > 0).any(-1, keepdim=True), own > 0, best) if task.many else best
+            ).float()
         return found

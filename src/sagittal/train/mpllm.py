@@ -56,9 +56,15 @@ class MpLLMTraining:
         turn, targets = stream.batch(number)
         with torch.autocast("cpu", self.precision, enabled=self.precision != torch.float32):
             out = self.model(turn)
-        words = functional.cross_entropy(out.logits.float().flatten(0, 1), real_targets(turn.answer).flatten())
+        words = functional.cross_entropy(
+            out.logits.float().flatten(0, 1), real_targets(turn.answer).flatten()
+        )
         losses = {} if self.model.heads is None else self.model.heads.losses(out.heads, targets)
-        return {"loss": torch.stack([words, *losses.values()]).sum(), "words": words, **losses}, out.heads, targets
+        return (
+            {"loss": torch.stack([words, *losses.values()]).sum(), "words": words, **losses},
+            out.heads,
+            targets,
+        )
 
 
 def _hits(heads: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, list[float]]:

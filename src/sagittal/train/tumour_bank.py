@@ -1,13 +1,13 @@
 """Simulated tumour studies as vision-language models take them: prepared once, with what is true of them.
 
-A bank is a folder with blocks of :data:`BLOCK` studies, each written as a whole, so that several processes can
-make one bank and any of them can be stopped:
+A bank is a folder with blocks of :data:`BLOCK` studies, each written as a whole, so that several processes
+can make one bank and any of them can be stopped:
 
     images.npy   (n, M, D, H, W) uint8, 255 is intensity 1
     maps.npy     (n, D, H, W) uint8: the region's code, and 16 times the lesion's value
     facts.json   of each study, the labels' facts (:func:`sagittal.builders.tumour_vqa.label_facts`), and why
-                 a study was left out: rarely, a label is but scattered voxels, and the paper's rules give it no
-                 shape
+                 a study was left out: rarely, a label is but scattered voxels, and the paper's rules give it
+                 no shape
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Questions about simulated tumour studies without end, as batches for a vision-language model (mpLLM §3.2.1).
+"""Questions about simulated tumour studies without end, as batches for a model (mpLLM §3.2.1).
 
-Every label of every study is asked about as often as any other. A question is one of the protocol's six: four in
-scope, one partly and one wholly out of it; its wording is drawn anew each time. A batch follows from its number.
+Every label of every study is asked about as often as any other. A question is one of the protocol's six: four
+in scope, one partly and one wholly out of it; its wording is drawn anew each time. A batch follows from its
+number.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from sagittal.builders.tumour_vqa import targets_of, worded
 from sagittal.files import atomic_path
 from sagittal.language.grammar import Pool
 from sagittal.language.wording import TYPES, Wordings
-from sagittal.models.mpllm.tasks import Told, encoded, truth_of
+from sagittal.models.mpllm.tasks import encoded, truth_of
 from sagittal.models.vlm.chat import Chat, header_of, padded
 from sagittal.models.vlm.model import VLM, Features, Turn
+from sagittal.score.descriptors import Told
 from sagittal.train.tumour_bank import TumourBank
 
 #: Batches that are drawn together and sorted by length, so that little of them is padding.

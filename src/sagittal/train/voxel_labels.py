@@ -82,7 +82,10 @@ class VoxelLabels(nn.Module):
                 ignore_index=-1,
             ),
         }
-        return {"loss": terms["lesions"] + terms["regions"] + 0.1 * (terms["sequence"] + terms["volumes"]), **terms}
+        return {
+            "loss": terms["lesions"] + terms["regions"] + 0.1 * (terms["sequence"] + terms["volumes"]),
+            **terms,
+        }
 
     def lesion_logits(self, seen: Seen) -> Tensor:
         """(B, *grid, cells, LESIONS)."""
@@ -214,4 +217,4 @@ class VoxelLabelTraining:
             ])  # fmt: skip
 
 
-__all__ = ["LESIONS", "Scores", "VoxelLabelTraining", "VoxelLabels", "Volumes", "cell_shares", "exposures"]
+__all__ = ["LESIONS", "Scores", "Volumes", "VoxelLabelTraining", "VoxelLabels", "cell_shares", "exposures"]

@@ -7,7 +7,6 @@ question all say that nothing was asked.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,10 +15,10 @@ from torch import Tensor
 from sagittal.measure.anatomy_atlas import REGIONS
 from sagittal.measure.classes import NOT_PRESENT, SHAPE_CLASSES, SPREAD_CLASSES, UNLOCALISED, VOLUME_CLASSES
 from sagittal.nn.task_heads import HeadConfig
+from sagittal.score.descriptors import Told
 
 NOT_ASKED = "not asked"
 IN_SCOPE, BEYOND = "in scope", "out of scope"
-TASKS = ("volume", "region", "shape", "spread")
 SCOPE = "scope"
 HEADS = (
     HeadConfig(name="volume", classes=(NOT_ASKED, *VOLUME_CLASSES)),
@@ -28,26 +27,6 @@ HEADS = (
     HeadConfig(name="spread", classes=(NOT_ASKED, *SPREAD_CLASSES)),
     HeadConfig(name=SCOPE, classes=(IN_SCOPE, BEYOND)),
 )
-
-
-@dataclass(frozen=True)
-class Told:
-    """What is said of a label: by a reference, by heads, or by a text.
-
-    Attributes:
-        classes: task → the classes that are said of it, one but for the region; tasks that nothing is said
-            of are left out.
-        beyond: whether something is said to be out of scope.
-    """
-
-    classes: Mapping[str, tuple[str, ...]]
-    beyond: bool
-
-    def words(self, head: HeadConfig) -> tuple[str, ...]:
-        """The classes that a head has for this."""
-        if head.name == SCOPE:
-            return (BEYOND if self.beyond else IN_SCOPE,)
-        return self.classes.get(head.name, (NOT_ASKED,))
 
 
 def truth_of(facts: Mapping[str, Any], asked: Sequence[str], *, beyond: bool) -> Told:
@@ -64,20 +43,27 @@ def truth_of(facts: Mapping[str, Any], asked: Sequence[str], *, beyond: bool) ->
     return Told(found, beyond)
 
 
+def words_of(told: Told, head: HeadConfig) -> tuple[str, ...]:
+    """The classes that a head has for what is said."""
+    if head.name == SCOPE:
+        return (BEYOND if told.beyond else IN_SCOPE,)
+    return told.classes.get(head.name, (NOT_ASKED,))
+
+
 def encoded(told: Sequence[Told]) -> dict[str, Tensor]:
     """Of each head, (B, classes) 0 or 1."""
     found = {}
     for head in HEADS:
         rows = torch.zeros(len(told), len(head.classes))
         for row, one in enumerate(told):
-            for word in one.words(head):
+            for word in words_of(one, head):
                 rows[row, head.places[word]] = 1
         found[head.name] = rows
     return found
 
 
 def decoded(chosen: Mapping[str, Tensor]) -> list[Told]:
-    """Inverse of :func:`encoded`; a region that is said not to be asked, or not to be there, is nothing else."""
+    """Inverse of :func:`encoded`; a region that is not asked, or not there, is nothing else."""
     found = []
     for row in range(len(next(iter(chosen.values())))):
         classes: dict[str, tuple[str, ...]] = {}

@@ -58,9 +58,7 @@ class VLMConfig(_Config):
         description="kinds of image, each with a place of its own in the projector",
     )
     volumes: VolumeConfig = VolumeConfig()
-    projector: HierarchicalConfig | SharedConfig = Field(
-        default=HierarchicalConfig(), discriminator="kind"
-    )
+    projector: HierarchicalConfig | SharedConfig = Field(default=HierarchicalConfig(), discriminator="kind")
     language: dict[str, Any] = Field(
         description="of a causal language model of transformers: its own config, with `model_type`"
     )

@@ -81,7 +81,9 @@ def fetch_language(
             remedy="check the name, or the connection",
         ) from error
     except (ValueError, KeyError) as error:
-        raise FileFormatError("This is no causal language model.", got=f"{source}: {str(error)[:200]}") from error
+        raise FileFormatError(
+            "This is no causal language model.", got=f"{source}: {str(error)[:200]}"
+        ) from error
     # A model from GGUF remembers that it was quantised, and could not be saved: it goes on as a fresh one.
     return (_fresh(model) if gguf else model), tokenizer
 
@@ -109,7 +111,7 @@ def with_lora(language: nn.Module, config: LoRAConfig) -> nn.Module:
         task_type="CAUSAL_LM",
     )  # fmt: skip
     try:
-        made: nn.Module = get_peft_model(language, own)  # type: ignore[arg-type]
+        made: nn.Module = get_peft_model(language, own)
     except ValueError as error:
         raise ConfigError("Adapters cannot be put in.", got=str(error)[:300]) from error
     return made

@@ -2,8 +2,9 @@
 
 A conversation is a row of pieces: tokens, images, vectors. They are appended to one growing context
 (:mod:`sagittal.models.decoding`), in training and in inference alike, so that no token is ever seen twice. A
-projector that is steered by the question (mpLLM's) is given the state after the pieces before its images: with
-the question first and the images after it, the router's pass costs nothing extra, since its cache goes on.
+projector that is steered by the question (mpLLM's) is given the state after the pieces before its images:
+with the question first and the images after it, the router's pass costs nothing extra, since its cache goes
+on.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """From scans as they came to the volumes that an encoder of fixed size takes.
 
 All images of a study are sampled on one grid: a box of fixed size around the brain, in world space, whatever
-the order of the scans' axes, their spacing or their grids. So the sequences stay registered to each other, and
-a millimetre is as long in every study.
+the order of the scans' axes, their spacing or their grids. So the sequences stay registered to each other,
+and a millimetre is as long in every study.
 """
 
 from __future__ import annotations

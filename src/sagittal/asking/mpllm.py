@@ -1,0 +1,191 @@
+"""mpLLM as a model that can be asked: classes with probabilities, words, and whether the two agree."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sagittal.agent.loop import Outcome
+from sagittal.answer import FieldValue, Step
+from sagittal.errors import InputError
+from sagittal.models.mpllm.reading import read_answer
+from sagittal.models.mpllm.tasks import BEYOND, HEADS, SCOPE, decoded
+from sagittal.models.vlm.chat import Chat, header_of, padded
+from sagittal.models.vlm.model import VLM
+from sagittal.models.vlm.storage import load_vlm
+from sagittal.models.vlm.volumes import PreparedVolumes, prepare_volumes
+from sagittal.runtime import Runtime, one_thread, runtime
+from sagittal.score.descriptors import Told
+from sagittal.study import KINDS, Image
+
+_LONGEST = 160
+_SCOPE_WORDS = (
+    "This asks for something that the model does not describe: it tells volume, region, shape and spread of "
+    "the parts of a tumour (“What is the volume and shape of the enhancing tissue?”)."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class MpLLMAnswerer:
+    """A loaded mpLLM.
+
+    Attributes:
+        name: of the model, for the trace.
+        model: in evaluation mode, on the runtime's device.
+        chat: its words.
+        runtime: device and precision.
+    """
+
+    name: str
+    model: VLM
+    chat: Chat
+    runtime: Runtime
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Load a checkpoint onto the best device there is.
+
+        Raises:
+            IntegrityError, FileFormatError, StorageError: the checkpoint is damaged.
+        """
+        chosen = runtime()
+        model, chat, card = load_vlm(folder, task="mpllm")
+        return cls(card.name, model.to(chosen.device), chat, chosen)
+
+    def check(self, images: Sequence[Image]) -> None:
+        """Refuse several images of one sequence, and scans that show more than the brain.
+
+        Raises:
+            InputError: saying which, and what to do.
+        """
+        by_kind = {kind: [i.name for i in images if i.kind == kind] for kind in self.model.config.images}
+        for kind, names in by_kind.items():
+            if len(names) > 1:
+                raise InputError(
+                    f"There are {len(names)} images of one sequence ({KINDS[kind]}).",
+                    expected="one image a sequence",
+                    got=", ".join(names),
+                    remedy=f"name the one that is meant: {kind}=FILE",
+                )
+        if not any(by_kind.values()):
+            raise InputError(
+                "None of the images is of a sequence that this model knows.",
+                expected=", ".join(KINDS[kind] for kind in self.model.config.images),
+                got=", ".join(KINDS[image.kind] for image in images) or "no image",
+            )
+
+    def reply(self, question: str, volumes: Mapping[str, Image]) -> Outcome:
+        """Look at all sequences at once, choose classes, and say them.
+
+        Raises:
+            InputError: an image is not skull-stripped.
+        """
+        begun = time.perf_counter()
+        kinds = self.model.config.images
+        given = {image.kind: image for image in volumes.values() if image.kind in kinds}
+        prepared = self._prepare(given)
+        with torch.no_grad(), torch.autocast(self.runtime.device.type, self.runtime.dtype), one_thread():
+            features = self.model.look(*self._tensors(given, prepared))
+            prompt = self.model.prompt(
+                padded([self.chat.question(question)]), features, header_of(self.chat, 1)
+            )
+            probabilities = self._probabilities(prompt.heads)
+            told = decoded(self.model.heads.chosen(prompt.heads))[0]  # type: ignore[union-attr]
+            self.model.hear(prompt)
+            [row] = prompt.context.generate(max_tokens=_LONGEST, stop={self.chat.end})
+        text, cut = self.chat.decode(row), row[-1:] != [self.chat.end]
+        experts = [] if prompt.routing is None else [round(w, 4) for w in prompt.routing.high[0].tolist()]
+        looked: dict[str, Any] = {
+            "images": {kind: image.name for kind, image in given.items()},
+            "grid": prepared.grid.describe(),
+        }
+        step = Step(
+            "model", self.name, looked, {"probabilities": probabilities, "experts": experts, "words": text},
+            time.perf_counter() - begun,
+        )  # fmt: skip
+        return self._outcome(told, probabilities, text, cut, step, sorted(set(kinds) - set(given)))
+
+    def _prepare(self, given: Mapping[str, Image]) -> PreparedVolumes:
+        size = self.model.config.encoder.size
+        return prepare_volumes(list(given.values()), (size[0], size[1], size[2]), self.model.config.volumes)
+
+    def _tensors(self, given: Mapping[str, Image], prepared: PreparedVolumes) -> tuple[Tensor, Tensor]:
+        """(1, M, D, H, W) volumes with zeros for what is missing, and (1, M) what is there."""
+        kinds = self.model.config.images
+        data = np.zeros((len(kinds), *prepared.data.shape[1:]), np.float32)
+        for row, kind in enumerate(given):
+            data[kinds.index(kind)] = prepared.data[row]
+        present = torch.tensor([[kind in given for kind in kinds]])
+        device = self.runtime.device
+        return torch.from_numpy(data)[None].to(device), present.to(device)
+
+    def _probabilities(self, heads: Mapping[str, Tensor]) -> dict[str, dict[str, float]]:
+        assert self.model.heads is not None
+        found = self.model.heads.probabilities(heads)
+        return {
+            head.name: {
+                name: round(value, 4)
+                for name, value in zip(head.classes, found[head.name][0].tolist(), strict=True)
+            }
+            for head in HEADS
+        }
+
+    def _outcome(
+        self, told: Told, probabilities: Mapping[str, Mapping[str, float]], text: str, cut: bool, step: Step,
+        missing: Sequence[str],
+    ) -> Outcome:  # fmt: skip
+        fields = {task: _field(words, probabilities[task]) for task, words in told.classes.items()}
+        fields["out-of-scope"] = FieldValue("yes" if told.beyond else "no", probabilities[SCOPE][BEYOND])
+        warnings = list(_disagreements(told, read_answer(text, tuple(told.classes))))
+        if cut:
+            warnings.append("The words came to no end, and were cut.")
+        if missing:
+            words = ", ".join(KINDS[kind] for kind in missing)
+            warnings.append(
+                f"Without {words}: the answer rests on the other sequences alone, and is less sure."
+            )
+        abstained = not told.classes
+        return Outcome(
+            text=_SCOPE_WORDS if abstained else text,
+            abstained=abstained,
+            reason=_SCOPE_WORDS if abstained else None,
+            measurements=(),
+            masks={},
+            volumes={},
+            steps=(step,),
+            programs=(),
+            warnings=tuple(warnings),
+            fields={} if abstained else fields,
+        )
+
+
+def _field(words: Sequence[str], probabilities: Mapping[str, float]) -> FieldValue:
+    """A class with its probability; of several, the least likely one's."""
+    values = [probabilities[word] for word in words]
+    return FieldValue(list(words) if len(words) > 1 else words[0], min(values))
+
+
+def _disagreements(heads: Told, words: Told) -> list[str]:
+    """Where the words say another class than the heads, or none, in words."""
+    found = []
+    for task, chosen in heads.classes.items():
+        said = words.classes.get(task, ())
+        if set(said) != set(chosen):
+            told = ", ".join(said) or "nothing"
+            found.append(
+                f"Words and classes disagree about the {task}: the words say {told}, "
+                f"the classes {', '.join(chosen)}."
+            )
+    if heads.beyond != words.beyond:
+        found.append(
+            "Words and classes disagree about whether a part of the question is out of scope: "
+            f"the classes say {'yes' if heads.beyond else 'no'}."
+        )
+    return found
