@@ -52,15 +52,13 @@ class TaskHeads(nn.Module):
         Returns:
             Cross-entropy of a task with one class; binary cross-entropy, mean over classes, of another.
         """
-        found = {}
-        for task in self.tasks:
-            own, truth = logits[task.name].float(), targets[task.name].float()
-            found[task.name] = (
-                functional.binary_cross_entropy_with_logits(own, truth)
-                if task.many
-                else functional.cross_entropy(own, truth)
-            )
-        return found
+        return {task.name: self.loss(task.name, logits[task.name], targets[task.name]) for task in self.tasks}
+
+    def loss(self, name: str, logits: Tensor, targets: Tensor) -> Tensor:
+        """The loss of one task; arguments as for :meth:`losses`, of this task alone."""
+        many = next(task.many for task in self.tasks if task.name == name)
+        measure = functional.binary_cross_entropy_with_logits if many else functional.cross_entropy
+        return measure(logits.float(), targets.float())
 
     def probabilities(self, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """(B, classes) of each task: they sum to one, or each stands for itself where several may hold."""

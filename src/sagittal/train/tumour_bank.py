@@ -28,9 +28,10 @@ from sagittal.errors import InputError, LayoutError
 from sagittal.files import atomic_folder, to_json_text
 from sagittal.io.labels import load_labels
 from sagittal.measure.anatomy_atlas import anatomy_atlas
-from sagittal.models.vlm.volumes import VolumeConfig, prepare_volumes
+from sagittal.measure.atlas import Atlas
+from sagittal.models.vlm.volumes import prepare_volumes
 from sagittal.simulate import HeadSet, SimulatedStudy, WorldConfig, simulate
-from sagittal.study import Study
+from sagittal.study import Mask, Study
 
 #: Studies written at a time.
 BLOCK = 20
@@ -68,76 +69,82 @@ class TumourStudy:
         return self.maps // _LESION
 
 
-def make_block(
-    folder: str | Path, number: int, world: WorldConfig, heads: HeadSet, seed: int, studies: int,
-    size: tuple[int, int, int], config: VolumeConfig | None = None,
-) -> None:  # fmt: skip
-    """Make one block of a bank, unless it is there.
+@dataclass(frozen=True)
+class BankPlan:
+    """What a bank is made of.
 
-    Args:
-        folder: of the bank.
-        number: of the block, from 0.
-        world, heads, seed: as for :func:`sagittal.simulate.simulate`; a world of tumours.
-        studies: of the whole bank.
-        size, config: as for :func:`sagittal.models.vlm.volumes.prepare_volumes`.
+    Attributes:
+        world: of tumours.
+        heads: that studies are made from.
+        seed: of the world.
+        studies: how many.
+        size: (D, H, W) of an encoder.
+        check: told of each study, by its index: raises where it is not what it should be.
     """
-    own = Path(folder) / f"{number:04d}"
-    if own.is_dir():
-        return
+
+    world: WorldConfig
+    heads: HeadSet
+    seed: int
+    studies: int
+    size: tuple[int, int, int]
+    check: Callable[[int, SimulatedStudy], None] = lambda index, made: None
+
+
+def make_bank(
+    folder: str | Path, plan: BankPlan, *, part: tuple[int, int] = (0, 1),
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> None:  # fmt: skip
+    """Make a bank, or one part of it: every ``part[1]``-th block from ``part[0]`` on. Blocks there are kept.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    blocks = range(part[0], -(-plan.studies // BLOCK), part[1])
+    for done, number in enumerate(blocks):
+        own = Path(folder) / f"{number:04d}"
+        if not own.is_dir():
+            _make_block(own, range(BLOCK * number, min(BLOCK * (number + 1), plan.studies)), plan)
+        progress(done + 1, len(blocks))
+
+
+def _make_block(folder: Path, indices: range, plan: BankPlan) -> None:
     prepared, left_out = [], {}
-    for index in range(BLOCK * number, min(BLOCK * (number + 1), studies)):
-        [made] = simulate(world, heads, [index], seed)
+    for index in indices:
+        [made] = simulate(plan.world, plan.heads, [index], plan.seed)
+        plan.check(index, made)
+        atlas = anatomy_atlas(_mask(made, "anatomy"))
         try:
-            facts = _facts(made, world)
+            facts = _facts(made, PROTOCOLS[plan.world.pathology], atlas)
         except InputError as error:
             left_out[made.study.name] = str(error)
             continue
-        prepared.append((*_arrays_of(made, size, config), facts))
-    with atomic_folder(own) as temporary:
+        prepared.append((*_arrays_of(made, atlas, plan.size), facts))
+    with atomic_folder(folder) as temporary:
         np.save(temporary / "images.npy", np.stack([images for images, _, _ in prepared]))
         np.save(temporary / "maps.npy", np.stack([maps for _, maps, _ in prepared]))
         found = {"studies": [facts for _, _, facts in prepared], "left_out": left_out}
         (temporary / "facts.json").write_text(to_json_text(found), encoding="utf-8")
 
 
-def _facts(made: SimulatedStudy, world: WorldConfig) -> dict[str, Any]:
-    masks = {mask.name: mask for mask in made.study.masks}
-    preset = preset_of(PROTOCOLS[world.pathology])
-    study = Study(made.study.name, made.study.patient, made.study.images, (masks["lesions"],))
-    atlas = anatomy_atlas(masks["anatomy"])
-    return {
-        "name": study.name,
-        "head": made.facts["head"],
-        "protocol": preset.name,
-        "labels": label_facts(study, preset=preset, labels=load_labels(preset.labels), atlas=atlas),
-    }
+def _mask(made: SimulatedStudy, name: str) -> Mask:
+    return next(mask for mask in made.study.masks if mask.name == name)
+
+
+def _facts(made: SimulatedStudy, protocol: str, atlas: Atlas) -> dict[str, Any]:
+    preset = preset_of(protocol)
+    study = Study(made.study.name, made.study.patient, made.study.images, (_mask(made, "lesions"),))
+    labels = label_facts(study, preset=preset, labels=load_labels(preset.labels), atlas=atlas)
+    return {"name": study.name, "head": made.facts["head"], "protocol": preset.name, "labels": labels}
 
 
 def _arrays_of(
-    made: SimulatedStudy, size: tuple[int, int, int], config: VolumeConfig | None
+    made: SimulatedStudy, atlas: Atlas, size: tuple[int, int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    masks = {mask.name: mask for mask in made.study.masks}
-    prepared = prepare_volumes(made.study.images, size, config)
-    regions = anatomy_atlas(masks["anatomy"]).mask.resample_to(prepared.grid)
-    lesions = masks["lesions"].resample_to(prepared.grid)
-    maps = (regions.data + _LESION * lesions.data).astype(np.uint8).transpose(2, 1, 0)
+    prepared = prepare_volumes(made.study.images, size)
+    regions = atlas.mask.resample_to(prepared.grid).data
+    lesions = _mask(made, "lesions").resample_to(prepared.grid).data
+    maps = (regions + _LESION * lesions).astype(np.uint8).transpose(2, 1, 0)
     return np.round(prepared.data * 255).astype(np.uint8), maps
-
-
-def make_bank(
-    folder: str | Path, world: WorldConfig, heads: HeadSet, seed: int, studies: int,
-    size: tuple[int, int, int], *, part: tuple[int, int] = (0, 1),
-    progress: Callable[[int, int], None] = lambda done, of: None,
-) -> None:  # fmt: skip
-    """Make a bank, or one part of it: every ``part[1]``-th block from ``part[0]`` on.
-
-    Raises:
-        StorageError: the folder cannot be written.
-    """
-    blocks = range(part[0], -(-studies // BLOCK), part[1])
-    for done, number in enumerate(blocks):
-        make_block(folder, number, world, heads, seed, studies, size)
-        progress(done + 1, len(blocks))
 
 
 class TumourBank:

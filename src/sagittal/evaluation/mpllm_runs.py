@@ -1,0 +1,147 @@
+"""One run of a comparison: train a configuration, put the frozen questions to it, keep what it answers.
+
+``WORK/WORLD-VARIANT-SEED/answers.jsonl``; a run that is there is not made again, one that was cut off goes
+on. What the frozen encoder makes of the studies is made once and shared by all runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sagittal.evaluation.mpllm_variants import LOOP, VARIANTS, World
+from sagittal.evaluation.runs import settle
+from sagittal.evaluation.tumour_questions import (
+    Answered,
+    fixed_questions,
+    load_answers,
+    put_questions,
+    save_answers,
+)
+from sagittal.files import versions
+from sagittal.language.tumour_wordings import TumourWordings
+from sagittal.models.vlm.chat import Chat
+from sagittal.models.vlm.model import VLM
+from sagittal.train.loop import Loop
+from sagittal.train.mpllm import MpLLMTraining, freeze_encoder, hidden_matrices
+from sagittal.train.tumour_bank import TumourBank
+from sagittal.train.tumour_stream import FeatureStore, StreamConfig, TumourStream
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What all runs of a comparison stand on.
+
+    Attributes:
+        model: gives the frozen encoder, and its config.
+        decoder: weights of the pretrained decoder.
+        chat: words to tokens.
+        vocabulary: tokens of the decoder.
+        data: folder of the banks: ``training``, ``validation`` and ``test``, a folder a world in each.
+        work: folder of the runs.
+    """
+
+    model: VLM
+    decoder: dict[str, torch.Tensor]
+    chat: Chat
+    vocabulary: int
+    data: Path
+    work: Path
+
+    def bank(self, split: str, world: str) -> TumourBank:
+        """The studies of a split and world."""
+        return TumourBank([self.data / split / world])
+
+    def features(self, split: str, world: str, bank: TumourBank) -> FeatureStore:
+        """What the frozen encoder makes of them."""
+        own = digest(self.model.encoder.state_dict())[:12]
+        return FeatureStore.make(self.model, bank, self.work / "features" / f"{own}-{split}-{world}.pt")
+
+
+def digest(state: dict[str, torch.Tensor]) -> str:
+    """SHA-256 over weights."""
+    found = hashlib.sha256()
+    for name in sorted(state):
+        found.update(name.encode())
+        found.update(state[name].detach().float().contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
+def run_variant(
+    ground: Ground,
+    world: World,
+    name: str,
+    seed: int,
+    *,
+    minutes: float = math.inf,
+    say: Say = lambda line: None,
+) -> list[Answered] | None:
+    """Train a variant and ask it.
+
+    Args:
+        ground: what it stands on.
+        world, name, seed: which run.
+        minutes: of training in this call.
+        say: told of the training's lines.
+
+    Returns:
+        Its answers; ``None`` where the minutes were not enough.
+
+    Raises:
+        IntegrityError: the folder holds another run.
+    """
+    variant = VARIANTS[name]
+    folder = ground.work / f"{world}-{name}-{seed}"
+    config = variant.config(ground.vocabulary)
+    what: dict[str, Any] = {
+        "schema": "sagittal.mpllm-run/1", "world": world, "variant": name, "seed": seed,
+        "config": config.model_dump(mode="json"), "loop": asdict(LOOP),
+        "encoder": digest(ground.model.encoder.state_dict()), "decoder": digest(ground.decoder),
+        "versions": versions("torch", "transformers", "numpy"),
+    }  # fmt: skip
+    settle(folder / "manifest.json", what)
+    path = folder / "answers.jsonl"
+    if path.exists():
+        return load_answers(path)
+    torch.manual_seed(seed)
+    model = VLM(config).train()
+    model.encoder.load_state_dict(ground.model.encoder.state_dict())
+    model.language.load_state_dict(ground.decoder)
+    freeze_encoder(model)
+    loop = Loop(
+        model, LOOP, _training(ground, model, world, seed, variant.region_given).loss, folder, say=say,
+        hidden=hidden_matrices(model),
+    )  # fmt: skip
+    if loop.run(minutes=minutes).step < LOOP.steps:
+        return None
+    loop.use_mean()
+    answers = _ask(ground, model, world, region_given=variant.region_given, words=variant.spoken)
+    save_answers(path, answers)
+    return answers
+
+
+def _training(ground: Ground, model: VLM, world: World, seed: int, region_given: bool) -> MpLLMTraining:
+    streams = []
+    for split, config in (
+        ("training", StreamConfig(region_given=region_given)),
+        ("validation", StreamConfig(batch=64, pool="withheld", region_given=region_given)),
+    ):
+        bank = ground.bank(split, world)
+        features = ground.features(split, world, bank)
+        wordings = TumourWordings.load()
+        streams.append(TumourStream(bank, features, ground.chat, wordings, seed, told=False, config=config))
+    return MpLLMTraining(model, streams[0], streams[1])
+
+
+def _ask(ground: Ground, model: VLM, world: World, *, region_given: bool, words: bool) -> list[Answered]:
+    bank = ground.bank("test", world)
+    asked = fixed_questions(bank, TumourWordings.load(), "withheld", region_given=region_given)
+    return put_questions(model, ground.chat, ground.features("test", world, bank), bank, asked, words=words)
