@@ -1,8 +1,9 @@
 """The tokenizer and the small decoder that all small vision-language models share.
 
-    python recipes/decoder.py --data runs/mpllm/data --slake SLAKE/train.json --out runs/decoder
+    python recipes/decoder.py --data runs/mpllm/data --slake SLAKE/train.json --out runs/decoder --ship FOLDER
 
-The decoder reads questions and answers without any image; about 25 minutes on one core.
+``--ship FOLDER`` writes the checkpoint when the last step is done. The decoder reads questions and answers
+without any image; about 25 minutes on one core.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import torch
 from sagittal.files import write_text
 from sagittal.language.tokenizer import CHAT_TOKENS, Tokenizer
 from sagittal.language.tumour_wordings import TumourWordings
+from sagittal.models.checkpoint import Accepts, Card, Score
 from sagittal.models.vlm.chat import OwnChat
+from sagittal.models.vlm.decoder import save_decoder
 from sagittal.models.vlm.language import make_language
 from sagittal.models.vlm.presets import VOCABULARY, small_language
 from sagittal.runtime import keep_memory
@@ -39,6 +42,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("runs/mpllm/data"))
     parser.add_argument("--slake", type=Path, help="SLAKE's train.json")
     parser.add_argument("--out", type=Path, default=Path("runs/decoder"))
+    parser.add_argument("--ship", type=Path, help="folder that receives the checkpoint")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--seed", type=int, default=SEED)
     given = parser.parse_args()
@@ -57,10 +61,33 @@ def main() -> None:
     decoder = make_language(small_language(tokenizer.size)).train()
     training = DecoderTraining(decoder, OwnChat(tokenizer), texts, held, batch=24)
     hidden = [p for p in decoder.model.layers.parameters() if p.ndim == 2]
-    Loop(
+    loop = Loop(
         decoder, LOOP, training.loss, given.out, scores=training.scores,
         say=lambda line: print(line, flush=True), hidden=hidden,
-    ).run(minutes=given.minutes)  # fmt: skip
+    )  # fmt: skip
+    done = loop.run(minutes=given.minutes)
+    if given.ship and done.step == LOOP.steps:
+        loop.use_mean()
+        save_decoder(given.ship, decoder, tokenizer, card(-done.best))
+
+
+def card(loss: float) -> Card:
+    """What to know about the decoder."""
+    return Card(
+        name="decoder-small",
+        summary="The language model that small vision-language models begin with; it has seen no image.",
+        licence="Apache-2.0",
+        data=(
+            "questions and answers about tumours from this project's grammar",
+            "SLAKE 1.0, training questions and answers, English (CC BY 4.0)",
+        ),
+        recipe=f"recipes/decoder.py, seed {SEED}",
+        scores=(
+            Score(data="simulated: wordings that training never saw", metric="nats a token", value=loss),
+        ),
+        limits=("says nothing true about any patient: it is a beginning for training",),
+        accepts=Accepts(kinds=(), most_volumes=1),
+    )
 
 
 def _bank(given: argparse.Namespace, split: str) -> TumourBank:

@@ -1,13 +1,15 @@
 """The shipped mpLLM, from simulated tumour studies.
 
     python recipes/mpllm_data.py --heads HEADS --out runs/mpllm/data
-    python recipes/decoder.py --data runs/mpllm/data --slake SLAKE/train.json
-    python recipes/mpllm.py encoder --data runs/mpllm/data --out runs/mpllm
-    python recipes/mpllm.py train --data runs/mpllm/data --out runs/mpllm --decoder runs/decoder
+    python recipes/decoder.py --slake SLAKE/train.json --ship FOLDER
+    python recipes/mpllm.py encoder
+    python recipes/mpllm.py train --slake SLAKE/train.json
+    python recipes/mpllm.py ship --ship FOLDER
 
 ``encoder`` learns to say what lies where, from one sequence at a time; then it is frozen. ``train`` learns
-projector, heads and language model together (Eq. 2), with sequences missing now and then. Each about an hour
-on two cores.
+projector, heads and language model together (Eq. 2), with sequences missing now and then, and questions that
+are none of mpLLM's. Each about an hour on one or two cores. ``ship`` finds the heads' temperatures on
+validation questions, and writes the checkpoint.
 """
 
 from __future__ import annotations
@@ -17,30 +19,39 @@ from pathlib import Path
 
 import torch
 
-from sagittal.language.tokenizer import CHAT_TOKENS, Tokenizer
 from sagittal.language.tumour_wordings import TumourWordings
+from sagittal.models.checkpoint import Accepts, Card, Score
 from sagittal.models.mpllm.presets import mpllm_config
+from sagittal.models.mpllm.tasks import HEADS
 from sagittal.models.vlm.chat import OwnChat
+from sagittal.models.vlm.decoder import load_decoder
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.presets import SMALL_ENCODER
+from sagittal.models.vlm.storage import save_vlm
 from sagittal.nn.vit import ViT
 from sagittal.runtime import keep_memory
+from sagittal.train.decoder_texts import slake_pairs
 from sagittal.train.loop import Loop, LoopConfig, use_mean
-from sagittal.train.mpllm import MpLLMTraining, freeze_encoder, hidden_matrices
+from sagittal.train.mpllm import MpLLMTraining, freeze_encoder, hidden_matrices, rounded
+from sagittal.train.strays import strays
+from sagittal.train.temperature import fit_temperatures, fold_temperatures
 from sagittal.train.tumour_bank import TumourBank
 from sagittal.train.tumour_stream import FeatureStore, StreamConfig, TumourStream
+from sagittal.train.tumour_worlds import WORLDS
 from sagittal.train.voxel_labels import VoxelLabels, VoxelLabelTraining
+from sagittal.weights import find_checkpoint
 
 SEED = 20261
-WORLDS = ("gli", "met", "pre")
 ENCODER = LoopConfig(
     steps=2_400, rate=1e-3, hidden_rate=4e-3, warm_up=100, decay=0.02, mean_over=200, save_every=100,
     score_every=400,
 )  # fmt: skip
 TRAIN = LoopConfig(
-    steps=4_000, rate=1e-3, hidden_rate=3e-3, warm_up=100, decay=0.02, mean_over=200, save_every=100,
+    steps=2_600, rate=1e-3, hidden_rate=3e-3, warm_up=60, decay=0.02, mean_over=150, save_every=100,
     score_every=400,
 )  # fmt: skip
+LEARNING = StreamConfig(missing=0.25, stray=0.08)
+CHOOSING = StreamConfig(batch=64, pool="withheld")
 
 
 def main() -> None:
@@ -48,17 +59,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("step", choices=("encoder", "train"))
+    parser.add_argument("step", choices=("encoder", "train", "ship"))
     parser.add_argument("--data", type=Path, default=Path("runs/mpllm/data"))
-    parser.add_argument("--decoder", type=Path, default=Path("runs/decoder"))
+    parser.add_argument("--decoder", default="decoder-small", help="name or folder of the checkpoint")
+    parser.add_argument("--slake", type=Path, help="SLAKE's train.json: its questions are none of mpLLM's")
     parser.add_argument("--out", type=Path, default=Path("runs/mpllm"))
+    parser.add_argument("--ship", type=Path, help="folder that receives the checkpoint")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--seed", type=int, default=SEED)
     given = parser.parse_args()
     torch.manual_seed(given.seed)
     torch.set_flush_denormal(True)
     keep_memory()
-    {"encoder": _encoder, "train": _train}[given.step](given)
+    {"encoder": _encoder, "train": _train, "ship": _ship}[given.step](given)
 
 
 def _encoder(given: argparse.Namespace) -> None:
@@ -74,27 +87,91 @@ def _encoder(given: argparse.Namespace) -> None:
 
 
 def _train(given: argparse.Namespace) -> None:
-    tokenizer = Tokenizer.from_json((given.decoder / "tokenizer.json").read_text("utf-8"), CHAT_TOKENS)
-    model = VLM(mpllm_config("small", tokenizer.size)).train()
-    labels = VoxelLabels(model.encoder)
-    use_mean(torch.load(given.out / "encoder" / "last.pt", weights_only=True), labels)
-    use_mean(torch.load(given.decoder / "last.pt", weights_only=True), model.language)
-    freeze_encoder(model)
-    chat, wordings = OwnChat(tokenizer), TumourWordings.load()
-    streams = []
-    for split, config in (
-        ("training", StreamConfig(missing=0.25)),
-        ("validation", StreamConfig(batch=64, pool="withheld")),
-    ):
-        bank = _bank(given, split)
-        features = FeatureStore.make(model, bank, given.out / "features" / f"{split}.pt")
-        streams.append(TumourStream(bank, features, chat, wordings, given.seed, told=True, config=config))
-    training = MpLLMTraining(model, streams[0], streams[1])
+    model, chat = _begun(given)
+    pairs = slake_pairs(given.slake, languages=("en", "zh")) if given.slake else []
+    others = [question for question, _ in pairs]
+    training = MpLLMTraining(
+        model,
+        _stream(given, model, chat, "training", LEARNING, others),
+        _stream(given, model, chat, "validation", CHOOSING),
+    )
     loop = Loop(
         model, TRAIN, training.loss, given.out / "train", scores=training.scores, say=_say,
         hidden=hidden_matrices(model),
     )  # fmt: skip
     loop.run(minutes=given.minutes)
+
+
+def _ship(given: argparse.Namespace) -> None:
+    model, chat = _begun(given)
+    use_mean(torch.load(given.out / "train" / "last.pt", weights_only=True), model)
+    model.eval()
+    stream = _stream(given, model, chat, "validation", CHOOSING)
+    logits: dict[str, list[torch.Tensor]] = {head.name: [] for head in HEADS}
+    targets: dict[str, list[torch.Tensor]] = {head.name: [] for head in HEADS}
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        for number in range(64):
+            turn, truth = stream.batch(number)
+            found = model.prompt(turn.question, turn.features, turn.header).heads
+            for name in logits:
+                logits[name].append(found[name].float())
+                targets[name].append(truth[name])
+    temperatures = fit_temperatures(
+        model.heads,
+        {name: torch.cat(parts) for name, parts in logits.items()},
+        {name: torch.cat(parts) for name, parts in targets.items()},
+    )
+    print("temperatures", {name: round(value, 3) for name, value in temperatures.items()})
+    fold_temperatures(model.heads, temperatures)
+    save_vlm(given.ship, model, chat, card(()), task="mpllm")
+
+
+def card(scores: tuple[Score, ...]) -> Card:
+    """What to know about the model."""
+    return Card(
+        name="mpllm-small",
+        summary="Tells volume, region, shape and spread of a tumour's parts in classes and words (mpLLM).",
+        licence="Apache-2.0",
+        data=(
+            "2,400 brain MR studies with tumours, simulated from seven people's head label maps (heads "
+            "01-07; Billot et al., SynthSeg, Apache-2.0)",
+            "questions from this project's grammar; SLAKE 1.0's training questions, as ones that it does not "
+            "answer (CC BY 4.0)",
+        ),
+        recipe=f"recipes/mpllm_data.py, decoder.py, mpllm.py, seed {SEED}",
+        scores=scores,
+        limits=(
+            "medical research software, not a medical device: never for diagnosis or treatment",
+            "skull-stripped scans of adults' brains with a tumour; T1, T1 with contrast, T2 and FLAIR",
+            "trained on simulated scans alone; classes are coarse, and shape and spread are unsure",
+            "regions by the head's own anatomy, white matter among the lobes; not an atlas's",
+            "English; questions outside volume, region, shape and spread are declined",
+        ),
+        accepts=Accepts(kinds=("t1", "t1c", "t2", "flair"), most_volumes=4),
+    )
+
+
+def _begun(given: argparse.Namespace) -> tuple[VLM, OwnChat]:
+    """The model before it is trained: frozen encoder and pretrained decoder, as they ship."""
+    decoder, tokenizer = load_decoder(find_checkpoint(given.decoder))
+    model = VLM(mpllm_config("small", tokenizer.size)).train()
+    use_mean(torch.load(given.out / "encoder" / "last.pt", weights_only=True), VoxelLabels(model.encoder))
+    rounded(model.encoder)
+    model.language.load_state_dict(decoder.state_dict())
+    freeze_encoder(model)
+    return model, OwnChat(tokenizer)
+
+
+def _stream(
+    given: argparse.Namespace, model: VLM, chat: OwnChat, split: str, config: StreamConfig,
+    others: list[str] | None = None,
+) -> TumourStream:  # fmt: skip
+    bank = _bank(given, split)
+    features = FeatureStore.make(model, bank, given.out / "features" / f"{split}.pt")
+    return TumourStream(
+        bank, features, chat, TumourWordings.load(), given.seed, told=True, config=config,
+        strays=strays("train", others or []),
+    )  # fmt: skip
 
 
 def _bank(given: argparse.Namespace, split: str) -> TumourBank:

@@ -7,6 +7,7 @@ on. What the frozen encoder makes of the studies is made once and shared by all 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from typing import Any
 
 import torch
 
+from sagittal.evaluation.mpllm_pictures import canonical_prompts, router_weights
 from sagittal.evaluation.mpllm_variants import LOOP, VARIANTS, World
 from sagittal.evaluation.runs import settle
 from sagittal.evaluation.tumour_questions import (
@@ -24,16 +26,22 @@ from sagittal.evaluation.tumour_questions import (
     put_questions,
     save_answers,
 )
-from sagittal.files import versions
+from sagittal.files import versions, write_text
 from sagittal.language.tumour_wordings import TumourWordings
-from sagittal.models.vlm.chat import Chat
+from sagittal.models.vlm.chat import Chat, OwnChat
+from sagittal.models.vlm.decoder import load_decoder
 from sagittal.models.vlm.model import VLM
+from sagittal.models.vlm.storage import load_vlm
+from sagittal.nn.projector import HierarchicalProjector
 from sagittal.train.loop import Loop
 from sagittal.train.mpllm import MpLLMTraining, freeze_encoder, hidden_matrices
 from sagittal.train.tumour_bank import TumourBank
 from sagittal.train.tumour_stream import FeatureStore, StreamConfig, TumourStream
+from sagittal.weights import find_checkpoint
 
 Say = Callable[[str], None]
+#: The high-level router's weights for the template prompts, in a run's folder.
+ROUTER = "router.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +72,23 @@ class Ground:
         """What the frozen encoder makes of them."""
         own = digest(self.model.encoder.state_dict())[:12]
         return FeatureStore.make(self.model, bank, self.work / "features" / f"{own}-{split}-{world}.pt")
+
+
+def ground_of(model: str, data: str | Path, work: str | Path) -> Ground:
+    """The ground of a shipped model: its frozen encoder, and the decoder that it began with.
+
+    Args:
+        model: name or folder of an mpLLM.
+        data, work: folders of the banks and of the runs.
+
+    Raises:
+        InputError: a checkpoint is not at hand.
+        IntegrityError, FileFormatError, ConfigError, StorageError: from reading it.
+    """
+    decoder, tokenizer = load_decoder(find_checkpoint("decoder-small"))
+    made, _, _ = load_vlm(find_checkpoint(model), task="mpllm")
+    chat = OwnChat(tokenizer)
+    return Ground(made, decoder.state_dict(), chat, tokenizer.size, Path(data), Path(work))
 
 
 def digest(state: dict[str, torch.Tensor]) -> str:
@@ -124,6 +149,10 @@ def run_variant(
         return None
     loop.use_mean()
     answers = _ask(ground, model, world, region_given=variant.region_given, words=variant.spoken)
+    if isinstance(model.projector, HierarchicalProjector):
+        prompts = [prompt for _, prompt in canonical_prompts()]
+        weights = router_weights(model.eval(), ground.chat, prompts)
+        write_text(folder / ROUTER, json.dumps(weights.round(6).tolist()))
     save_answers(path, answers)
     return answers
 

@@ -78,3 +78,8 @@ RUNS: dict[World, tuple[str, ...]] = {
     "gli": tuple(VARIANTS),
     "met": ("full", "concatenation", "weighted"),
 }
+
+
+def all_runs() -> list[tuple[World, str, int]]:
+    """World, variant and seed of every run; the first seed of all goes first."""
+    return [(world, name, seed) for seed in SEEDS for world, names in RUNS.items() for name in names]

@@ -26,7 +26,7 @@ from sagittal.models.vlm.chat import Chat, header_of, padded
 from sagittal.models.vlm.model import VLM, Prompt
 from sagittal.score.descriptors import Rated, Told
 from sagittal.train.tumour_bank import TumourBank
-from sagittal.train.tumour_stream import Asked, FeatureStore, asked_of
+from sagittal.train.tumour_stream import AskedOfLabel, FeatureStore, asked_of
 
 #: Of the fixed questions' wordings.
 SEED = 7403
@@ -71,7 +71,7 @@ class Answered:
 
 def fixed_questions(
     bank: TumourBank, wordings: Wordings, pool: Pool, *, region_given: bool = False
-) -> list[Asked]:
+) -> list[AskedOfLabel]:
     """The questions of a bank, always the same."""
     found = []
     for study in range(len(bank)):
@@ -91,7 +91,7 @@ def put_questions(
     chat: Chat,
     features: FeatureStore,
     bank: TumourBank,
-    asked: Sequence[Asked],
+    asked: Sequence[AskedOfLabel],
     *,
     words: bool,
     batch: int = 64,
@@ -133,7 +133,7 @@ def _speak(model: VLM, chat: Chat, prompt: Prompt) -> list[str | None]:
 
 
 def _answered(
-    model: VLM, prompt: Prompt, bank: TumourBank, asked: Sequence[Asked], numbers: Sequence[int],
+    model: VLM, prompt: Prompt, bank: TumourBank, asked: Sequence[AskedOfLabel], numbers: Sequence[int],
     texts: Sequence[str | None],
 ) -> Iterator[Answered]:  # fmt: skip
     chosen: list[Told | None] = [None] * len(asked)

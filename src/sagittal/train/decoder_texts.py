@@ -27,8 +27,12 @@ Pair = tuple[str, str]
 SLAKE_SHARE = 0.15
 
 
-def slake_pairs(path: str | Path) -> list[Pair]:
-    """English questions and answers of a file of SLAKE's.
+def slake_pairs(path: str | Path, languages: Sequence[str] = ("en",)) -> list[Pair]:
+    """Questions and answers of a file of SLAKE's.
+
+    Args:
+        path: of ``train.json``.
+        languages: ``en``, ``zh``.
 
     Raises:
         StorageError: it cannot be read.
@@ -38,7 +42,7 @@ def slake_pairs(path: str | Path) -> list[Pair]:
     with storage_errors(path):
         text = path.read_text(encoding="utf-8")
     try:
-        return [(q["question"], str(q["answer"])) for q in json.loads(text) if q["q_lang"] == "en"]
+        return [(q["question"], str(q["answer"])) for q in json.loads(text) if q["q_lang"] in languages]
     except (ValueError, KeyError, TypeError) as error:
         raise FileFormatError("This is no file of SLAKE's questions.", got=f"{path}: {error}") from error
 

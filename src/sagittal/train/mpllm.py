@@ -93,3 +93,10 @@ def freeze_encoder(model: VLM) -> None:
     """The encoder stays as it is (§4.2)."""
     for parameter in model.encoder.parameters():
         parameter.requires_grad_(False)
+
+
+def rounded(module: nn.Module) -> None:
+    """Round weights as a checkpoint in half precision keeps them, so that what is frozen is what ships."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(parameter.half().float())

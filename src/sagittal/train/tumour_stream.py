@@ -28,6 +28,7 @@ from sagittal.models.mpllm.tasks import encoded, truth_of
 from sagittal.models.vlm.chat import Chat, header_of, padded
 from sagittal.models.vlm.model import VLM, Features, Turn
 from sagittal.score.descriptors import Told
+from sagittal.train.strays import Strays, strays
 from sagittal.train.tumour_bank import TumourBank
 
 #: Batches that are drawn together and sorted by length, so that little of them is padding.
@@ -40,20 +41,25 @@ class Asked:
 
     Attributes:
         study: its number in the bank.
-        targets: what is true, and the wording.
         question, answer: the words.
+        truth: what the heads should say.
     """
 
     study: int
-    targets: TumourTargets
     question: str
     answer: str
+    truth: Told
 
-    @property
-    def truth(self) -> Told:
-        """What the heads should say."""
-        facts = {**self.targets.classes(), "regions": self.targets.regions}
-        return truth_of(facts, self.targets.asked, beyond=self.targets.out_of_scope)
+
+@dataclass(frozen=True, eq=False)
+class AskedOfLabel(Asked):
+    """A question of the protocol.
+
+    Attributes:
+        targets: what is true, and the wording.
+    """
+
+    targets: TumourTargets
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class Asker:
     pool: Pool = "train"
     region_given: bool = False
 
-    def ask(self, rng: np.random.Generator, study: int, facts: Mapping[str, Any]) -> Asked:
+    def ask(self, rng: np.random.Generator, study: int, facts: Mapping[str, Any]) -> AskedOfLabel:
         """A question about a label of a study."""
         kind = int(rng.integers(QUESTIONS))
         if kind < IN_SCOPE:
@@ -133,6 +139,7 @@ class StreamConfig:
         pool: of wordings.
         missing: share of questions that are asked with one to three sequences missing.
         untold: share of answers whose words are not told what the heads chose, where they are told at all.
+        stray: share of questions that are none of the protocol's.
         region_given: whether the question also says in which regions the label lies (Table 7).
     """
 
@@ -140,6 +147,7 @@ class StreamConfig:
     pool: Pool = "train"
     missing: float = 0.0
     untold: float = 0.3
+    stray: float = 0.0
     region_given: bool = False
 
 
@@ -155,6 +163,7 @@ class TumourStream:
         seed: of every draw.
         told: whether the model's words are told what its heads chose.
         config: how.
+        strays: where questions come from that are none of the protocol's.
     """
 
     bank: TumourBank
@@ -164,6 +173,7 @@ class TumourStream:
     seed: int
     told: bool
     config: StreamConfig = field(default_factory=StreamConfig)
+    strays: Strays = field(default_factory=lambda: strays("train"))
 
     def __post_init__(self) -> None:
         self._labels = [
@@ -199,18 +209,24 @@ class TumourStream:
         rng = np.random.default_rng([self.seed, 0, block])
         asker, labels = Asker(self.wordings, self.config.pool, self.config.region_given), self._labels
         places = rng.integers(len(labels), size=_TOGETHER * self.config.batch)
-        drawn = [asker.ask(rng, *labels[int(place)]) for place in places]
+        drawn = [self._ask(rng, asker, *labels[int(place)]) for place in places]
         drawn.sort(key=lambda one: len(one.question) + len(one.answer))
         batches = [drawn[n * self.config.batch : (n + 1) * self.config.batch] for n in range(_TOGETHER)]
         return [batches[n] for n in rng.permutation(_TOGETHER)]
 
+    def _ask(self, rng: np.random.Generator, asker: Asker, study: int, facts: Mapping[str, Any]) -> Asked:
+        if self.config.stray and rng.random() < self.config.stray:
+            return Asked(study, *self.strays.draw(rng), Told({}, True))
+        return asker.ask(rng, study, facts)
 
-def asked_of(study: int, targets: TumourTargets, *, region_given: bool = False) -> Asked:
+
+def asked_of(study: int, targets: TumourTargets, *, region_given: bool = False) -> AskedOfLabel:
     """A question in words, with its answer."""
     question, answer = worded(targets.open_wording(), targets.label_text, targets.classes())
     if region_given:
         question = f"{region_hint(targets)} {question}"
-    return Asked(study, targets, question, answer)
+    truth = truth_of(targets.classes(), targets.asked, beyond=targets.out_of_scope)
+    return AskedOfLabel(study, question, answer, truth, targets)
 
 
 def region_hint(targets: TumourTargets) -> str:
