@@ -3,10 +3,12 @@
     python recipes/mpllm_data.py --heads HEADS --out runs/mpllm/data
     python recipes/decoder.py --slake SLAKE/train.json --ship FOLDER
     python recipes/mpllm.py encoder
+    python recipes/mpllm.py pooled
     python recipes/mpllm.py train --slake SLAKE/train.json
     python recipes/mpllm.py ship --ship FOLDER
 
-``encoder`` learns to say what lies where, from one sequence at a time; then it is frozen. ``train`` learns
+``encoder`` learns to say what lies where, from one sequence at a time; ``pooled`` goes on with what pooled
+tokens tell, too; then the encoder is frozen. ``train`` learns
 projector, heads and language model together (Eq. 2), with sequences missing now and then, and questions that
 are none of mpLLM's. Each about an hour on one or two cores. ``ship`` finds the heads' temperatures on
 validation questions, and writes the checkpoint.
@@ -46,6 +48,10 @@ ENCODER = LoopConfig(
     steps=2_400, rate=1e-3, hidden_rate=4e-3, warm_up=100, decay=0.02, mean_over=200, save_every=100,
     score_every=400,
 )  # fmt: skip
+POOLED = LoopConfig(
+    steps=1_200, rate=7e-4, hidden_rate=2.5e-3, warm_up=40, decay=0.02, mean_over=120, save_every=100,
+    score_every=400,
+)  # fmt: skip
 TRAIN = LoopConfig(
     steps=2_600, rate=1e-3, hidden_rate=3e-3, warm_up=60, decay=0.02, mean_over=150, save_every=100,
     score_every=400,
@@ -59,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("step", choices=("encoder", "train", "ship"))
+    parser.add_argument("step", choices=("encoder", "pooled", "train", "ship"))
     parser.add_argument("--data", type=Path, default=Path("runs/mpllm/data"))
     parser.add_argument("--decoder", default="decoder-small", help="name or folder of the checkpoint")
     parser.add_argument("--slake", type=Path, help="SLAKE's train.json: its questions are none of mpLLM's")
@@ -71,18 +77,27 @@ def main() -> None:
     torch.manual_seed(given.seed)
     torch.set_flush_denormal(True)
     keep_memory()
-    {"encoder": _encoder, "train": _train, "ship": _ship}[given.step](given)
+    {"encoder": _encoder, "pooled": _encoder, "train": _train, "ship": _ship}[given.step](given)
 
 
 def _encoder(given: argparse.Namespace) -> None:
-    module = VoxelLabels(ViT(SMALL_ENCODER))
+    module = VoxelLabels(ViT(SMALL_ENCODER), pooled=given.step == "pooled")
+    if given.step == "pooled":
+        before = VoxelLabels(module.encoder, pooled=False)
+        use_mean(torch.load(given.out / "encoder" / "last.pt", weights_only=True), before)
+        module.load_state_dict(before.state_dict(), strict=False)
     training = VoxelLabelTraining(
-        module, _bank(given, "training"), _bank(given, "validation"), studies=4, seed=given.seed
+        module,
+        _bank(given, "training"),
+        _bank(given, "validation"),
+        studies=4,
+        seed=given.seed + (given.step == "pooled"),
     )
     hidden = [p for block in module.encoder.blocks for p in block.parameters() if p.ndim == 2]
     loop = Loop(
-        module, ENCODER, training.loss, given.out / "encoder", scores=training.scores, say=_say, hidden=hidden
-    )
+        module, POOLED if given.step == "pooled" else ENCODER, training.loss, given.out / given.step,
+        scores=training.scores, say=_say, hidden=hidden,
+    )  # fmt: skip
     loop.run(minutes=given.minutes)
 
 
@@ -155,7 +170,7 @@ def _begun(given: argparse.Namespace) -> tuple[VLM, OwnChat]:
     """The model before it is trained: frozen encoder and pretrained decoder, as they ship."""
     decoder, tokenizer = load_decoder(find_checkpoint(given.decoder))
     model = VLM(mpllm_config("small", tokenizer.size)).train()
-    use_mean(torch.load(given.out / "encoder" / "last.pt", weights_only=True), VoxelLabels(model.encoder))
+    use_mean(torch.load(given.out / "pooled" / "last.pt", weights_only=True), VoxelLabels(model.encoder))
     rounded(model.encoder)
     model.language.load_state_dict(decoder.state_dict())
     freeze_encoder(model)

@@ -51,7 +51,7 @@ def main() -> None:
 def _recipes(given: argparse.Namespace) -> Ground:
     decoder, tokenizer = load_decoder(find_checkpoint("decoder-small"))
     model = VLM(mpllm_config("small", tokenizer.size)).eval()
-    use_mean(torch.load(given.encoder / "encoder" / "last.pt", weights_only=True), VoxelLabels(model.encoder))
+    use_mean(torch.load(given.encoder / "pooled" / "last.pt", weights_only=True), VoxelLabels(model.encoder))
     rounded(model.encoder)
     return Ground(
         model, decoder.state_dict(), OwnChat(tokenizer), tokenizer.size, given.data, given.work

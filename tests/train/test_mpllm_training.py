@@ -29,6 +29,7 @@ from sagittal.train.voxel_labels import (
     VoxelLabelTraining,
     cell_shares,
     exposures,
+    pooled_places,
 )
 
 SIZE = (8, 28, 24)
@@ -104,6 +105,25 @@ def test_shares_of_cells_against_a_literal_count() -> None:
                         expected = np.bincount(own.ravel(), minlength=LESIONS) / 4
                         np.testing.assert_allclose(shares[0, j, k, cell], expected)
                         cell += 1
+
+
+def test_pooled_places_against_a_literal_count() -> None:
+    rng = np.random.default_rng(2)
+    lesions = (rng.random((8, 28, 24)) < 0.02) * rng.integers(1, LESIONS, (8, 28, 24))
+    regions = rng.integers(1 + len(REGIONS), size=(8, 28, 24))
+    cell = (4, 14, 12)
+    places, amounts = pooled_places(lesions.astype(np.uint8), regions.astype(np.uint8), cell)
+    token = 0
+    for z in (0, 4):
+        for y in (0, 14):
+            for x in (0, 12):
+                own = (slice(z, z + 4), slice(y, y + 14), slice(x, x + 12))
+                for label in range(1, LESIONS):
+                    assert amounts[token, label - 1] == pytest.approx((lesions[own] == label).mean())
+                    for region in range(1, 1 + len(REGIONS)):
+                        there = ((lesions[own] == label) & (regions[own] == region)).any()
+                        assert places[token, label - 1, region - 1] == there
+                token += 1
 
 
 def test_the_encoder_learns_a_batch_by_heart(bank: TumourBank) -> None:

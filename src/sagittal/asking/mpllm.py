@@ -16,7 +16,7 @@ from sagittal.agent.loop import Outcome
 from sagittal.answer import FieldValue, Step
 from sagittal.errors import InputError
 from sagittal.models.mpllm.reading import read_answer
-from sagittal.models.mpllm.tasks import BEYOND, HEADS, SCOPE, decoded
+from sagittal.models.mpllm.tasks import BEYOND, SCOPE, decoded
 from sagittal.models.vlm.chat import Chat, header_of, padded
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.storage import load_vlm
@@ -96,8 +96,8 @@ class MpLLMAnswerer:
             prompt = self.model.prompt(
                 padded([self.chat.question(question)]), features, header_of(self.chat, 1)
             )
-            probabilities = self._probabilities(prompt.heads)
-            told = decoded(self.model.heads.chosen(prompt.heads))[0]  # type: ignore[union-attr]
+            [probabilities] = self.model.probabilities(prompt)
+            [told] = decoded(self.model.choose(prompt))
             self.model.hear(prompt)
             [row] = prompt.context.generate(max_tokens=_LONGEST, stop={self.chat.end})
         text, cut = self.chat.decode(row), row[-1:] != [self.chat.end]
@@ -125,17 +125,6 @@ class MpLLMAnswerer:
         present = torch.tensor([[kind in given for kind in kinds]])
         device = self.runtime.device
         return torch.from_numpy(data)[None].to(device), present.to(device)
-
-    def _probabilities(self, heads: Mapping[str, Tensor]) -> dict[str, dict[str, float]]:
-        assert self.model.heads is not None
-        found = self.model.heads.probabilities(heads)
-        return {
-            head.name: {
-                name: round(value, 4)
-                for name, value in zip(head.classes, found[head.name][0].tolist(), strict=True)
-            }
-            for head in HEADS
-        }
 
     def _outcome(
         self, told: Told, probabilities: Mapping[str, Mapping[str, float]], text: str, cut: bool, step: Step,

@@ -19,6 +19,7 @@ class Report(StrEnum):
     voxelprompt_world = "voxelprompt-world"
     voxelprompt = "voxelprompt"
     meshnet = "meshnet"
+    mpllm = "mpllm"
 
 
 def register(app: typer.Typer) -> None:
@@ -56,6 +57,10 @@ def reproduce(
         title, lines = "MeshNet as a reference on real scans", _meshnet(model, data, work)
     elif report is Report.voxelprompt_world:
         title, lines = "VoxelPrompt's core on the frozen simulated world", _world(model, data, work)
+    elif report is Report.mpllm:
+        from sagittal.cli.reproduce_mpllm import mpllm_page
+
+        title, lines = "mpLLM", mpllm_page(model, data, work, out)
     elif report is Report.voxelprompt:
         from sagittal.cli.reproduce_tasks import tasks_page
 

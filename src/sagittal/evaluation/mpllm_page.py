@@ -51,8 +51,8 @@ def comparison_lines(runs: Runs, router: Path, out: Path) -> list[str]:
     gli = runs["gli"]
     lines = [
         f"{frozen['found']['studies']} simulated studies of heads that no training saw, frozen before the "
-        f"first comparison (SHA-256 {frozen['sha256'][:16]}…), six questions of each label, in wordings that "
-        f"no training saw. Each configuration: {LOOP.steps} steps of 32 questions, seeds "
+        f"first comparison (SHA-256 {frozen['sha256'][:16]}…), six questions of each label, drawn anew from "
+        f"training's grammar. Each configuration: {LOOP.steps} steps of 32 questions, seeds "
         f"{', '.join(map(str, SEEDS))}; the same frozen encoder, decoder and questions for all. A task "
         "counts where it is asked; regions one by one. ± is the standard deviation over 500 resamples of "
         "studies, seeds averaged; *seeds apart* is how far the seeds' means differ. The paper's figures, in "

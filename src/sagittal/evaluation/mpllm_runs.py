@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from sagittal.evaluation.mpllm_pictures import canonical_prompts, router_weights
-from sagittal.evaluation.mpllm_variants import LOOP, VARIANTS, World
+from sagittal.evaluation.mpllm_variants import LOOP, VARIANTS, Variant, World
 from sagittal.evaluation.runs import settle
 from sagittal.evaluation.tumour_questions import (
     Answered,
@@ -27,6 +27,7 @@ from sagittal.evaluation.tumour_questions import (
     save_answers,
 )
 from sagittal.files import versions, write_text
+from sagittal.language.grammar import Pool
 from sagittal.language.tumour_wordings import TumourWordings
 from sagittal.models.vlm.chat import Chat, OwnChat
 from sagittal.models.vlm.decoder import load_decoder
@@ -42,6 +43,8 @@ from sagittal.weights import find_checkpoint
 Say = Callable[[str], None]
 #: The high-level router's weights for the template prompts, in a run's folder.
 ROUTER = "router.json"
+#: Answers to questions in withheld phrases, where words are scored.
+WITHHELD = "withheld.jsonl"
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +151,9 @@ def run_variant(
     if loop.run(minutes=minutes).step < LOOP.steps:
         return None
     loop.use_mean()
-    answers = _ask(ground, model, world, region_given=variant.region_given, words=variant.spoken)
+    answers = _ask(ground, model, world, variant, "train")
+    if variant.spoken:
+        save_answers(folder / WITHHELD, _ask(ground, model, world, variant, "withheld"))
     if isinstance(model.projector, HierarchicalProjector):
         prompts = [prompt for _, prompt in canonical_prompts()]
         weights = router_weights(model.eval(), ground.chat, prompts)
@@ -170,7 +175,8 @@ def _training(ground: Ground, model: VLM, world: World, seed: int, region_given:
     return MpLLMTraining(model, streams[0], streams[1])
 
 
-def _ask(ground: Ground, model: VLM, world: World, *, region_given: bool, words: bool) -> list[Answered]:
+def _ask(ground: Ground, model: VLM, world: World, variant: Variant, pool: Pool) -> list[Answered]:
     bank = ground.bank("test", world)
-    asked = fixed_questions(bank, TumourWordings.load(), "withheld", region_given=region_given)
-    return put_questions(model, ground.chat, ground.features("test", world, bank), bank, asked, words=words)
+    asked = fixed_questions(bank, TumourWordings.load(), pool, region_given=variant.region_given)
+    features = ground.features("test", world, bank)
+    return put_questions(model, ground.chat, features, bank, asked, words=variant.spoken)

@@ -1,8 +1,8 @@
 """Fixed questions about a bank of tumour studies, put to a vision-language model; its answers on disk.
 
-The questions are the protocol's own (mpLLM §3.2.1): six of each label of each study, in the pool of wordings
-that training never saw. ``OUT/answers.jsonl`` holds them with what heads and words said, so that every table
-is made without a model.
+The questions are the protocol's own (mpLLM §3.2.1): six of each label of each study, drawn anew in a pool of
+wordings that training never saw. ``OUT/answers.jsonl`` holds them with what heads and words said, so that
+every table is made without a model.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sagittal.files import to_json_text, write_text
 from sagittal.language.grammar import Pool
 from sagittal.language.wording import Wordings
 from sagittal.models.mpllm.reading import read_answer
-from sagittal.models.mpllm.tasks import HEADS, decoded
+from sagittal.models.mpllm.tasks import decoded
 from sagittal.models.vlm.chat import Chat, header_of, padded
 from sagittal.models.vlm.model import VLM, Prompt
 from sagittal.score.descriptors import Rated, Told
@@ -137,13 +137,9 @@ def _answered(
     texts: Sequence[str | None],
 ) -> Iterator[Answered]:  # fmt: skip
     chosen: list[Told | None] = [None] * len(asked)
-    probabilities: list[dict[str, dict[str, float]]] = [{} for _ in asked]
     if model.heads is not None:
-        chosen = list(decoded(model.heads.chosen(prompt.heads)))
-        for task, values in model.heads.probabilities(prompt.heads).items():
-            names = next(head.classes for head in HEADS if head.name == task)
-            for row, own in enumerate(values.tolist()):
-                probabilities[row][task] = {n: round(v, 5) for n, v in zip(names, own, strict=True)}
+        chosen = list(decoded(model.choose(prompt)))
+    probabilities = model.probabilities(prompt)
     routed = prompt.routing.high.float().tolist() if prompt.routing is not None else [[]] * len(asked)
     for row, one in enumerate(asked):
         text, targets = texts[row], one.targets

@@ -1,8 +1,9 @@
 """What an encoder learns before any words: to say, from one sequence alone, what lies where.
 
 Each patch's token tells the lesions of its cells (of 1 × 2 × 2 voxels) and the regions of larger ones
-(2 × 7 × 6), as shares; [CLS] tells which sequence it is and how large each lesion label is. What one sequence
-does not show stays unsure: bringing sequences together is left to the projector.
+(2 × 7 × 6), as shares; [CLS] tells which sequence it is and how large each lesion label is. A token after
+pooling, which is what a projector gets, tells which label lies in which region there, and how much of it.
+What one sequence does not show stays unsure: bringing sequences together is left to the projector.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ Cell = tuple[int, int, int]
 LESION_CELL, REGION_CELL = (1, 2, 2), (2, 7, 6)
 #: Lesions fill few cells.
 _LESION_WEIGHT = 20.0
+#: And fewer places.
+_PLACE_WEIGHT = 10.0
+#: Patches that are averaged, an axis, before a projector gets them.
+POOLING = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +45,8 @@ class Volumes:
         images: (B, 1, D, H, W).
         lesions: (B, *grid, cells, LESIONS) shares.
         regions: (B, *grid, cells, 1 + regions) shares.
+        places: (B, N, labels, regions) whether a label has a voxel in a region, within each pooled token.
+        amounts: (B, N, labels) share of each pooled token.
         sequence: (B,) which of the study's.
         volumes: (B, labels) class of each lesion label's volume; −1 where the protocol has no such label.
     """
@@ -47,6 +54,8 @@ class Volumes:
     images: Tensor
     lesions: Tensor
     regions: Tensor
+    places: Tensor
+    amounts: Tensor
     sequence: Tensor
     volumes: Tensor
 
@@ -56,19 +65,24 @@ class VoxelLabels(nn.Module):
 
     Args:
         encoder: of volumes.
+        pooled: whether pooled tokens tell anything.
     """
 
-    def __init__(self, encoder: ViT) -> None:
+    def __init__(self, encoder: ViT, *, pooled: bool = True) -> None:
         super().__init__()
         config = encoder.config
         self.encoder = encoder
         self.lesions = nn.Linear(config.width, _cells(config.patch, LESION_CELL) * LESIONS)
         self.regions = nn.Linear(config.width, _cells(config.patch, REGION_CELL) * (1 + len(REGIONS)))
+        self.pooled = nn.Linear(config.width, len(_LABELS) * (len(REGIONS) + 1)) if pooled else None
+        if self.pooled is not None:
+            # Most places hold nothing: to begin with that saves a hundred steps.
+            nn.init.constant_(self.pooled.bias, -4.0)
         self.sequence = nn.Linear(config.width, _SEQUENCES)
         self.volumes = nn.Linear(config.width, len(_LABELS) * len(VOLUME_CLASSES))
 
     def losses(self, batch: Volumes) -> dict[str, Tensor]:
-        """The sum of four cross-entropies, and each of them."""
+        """The weighted sum of the cross-entropies, and each of them."""
         with torch.autocast(batch.images.device.type, torch.bfloat16):
             seen = self.encoder(batch.images)
             lesions, regions = self.lesion_logits(seen), self._region_logits(seen)
@@ -82,10 +96,12 @@ class VoxelLabels(nn.Module):
                 ignore_index=-1,
             ),
         }
-        return {
-            "loss": terms["lesions"] + terms["regions"] + 0.1 * (terms["sequence"] + terms["volumes"]),
-            **terms,
-        }
+        if self.pooled is not None:
+            found = self.pooled(seen.pooled(POOLING).float()).unflatten(-1, (len(_LABELS), -1))
+            truth = torch.cat([batch.places, batch.amounts[..., None]], dim=-1)
+            terms["pooled"] = _PLACE_WEIGHT * functional.binary_cross_entropy_with_logits(found, truth)
+        weighted = [value * (0.1 if name in ("sequence", "volumes") else 1) for name, value in terms.items()]
+        return {"loss": torch.stack(weighted).sum(), **terms}
 
     def lesion_logits(self, seen: Seen) -> Tensor:
         """(B, *grid, cells, LESIONS)."""
@@ -126,6 +142,30 @@ def cell_shares(codes: NDArray[np.uint8], classes: int, patch: Sequence[int], ce
     return shares / cut.shape[-1]
 
 
+def pooled_places(
+    lesions: NDArray[np.uint8], regions: NDArray[np.uint8], cell: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Which lesion label lies in which region, and how much of it, within each pooled token.
+
+    Args:
+        lesions, regions: (D, H, W) codes.
+        cell: voxels of a pooled token.
+
+    Returns:
+        (N, labels, regions) 0 or 1, and (N, labels) shares; tokens as :meth:`Seen.pooled` orders them.
+    """
+    labels, count = len(_LABELS), len(REGIONS)
+    grid = [n // c for n, c in zip(lesions.shape, cell, strict=True)]
+    place = np.nonzero(lesions)
+    token = np.ravel_multi_index([p // c for p, c in zip(place, cell, strict=True)], grid)
+    label, region = lesions[place].astype(int) - 1, regions[place].astype(int)
+    found = np.bincount(
+        (token * labels + label) * (count + 1) + region, minlength=int(np.prod(grid)) * labels * (count + 1)
+    ).reshape(-1, labels, count + 1)
+    shares = found.sum(axis=2) / np.prod(cell)
+    return torch.from_numpy(found[..., 1:] > 0).float(), torch.from_numpy(shares).float()
+
+
 def volumes_of(study: TumourStudy, patch: Sequence[int], curves: NDArray[np.float32], flip: bool) -> Volumes:
     """All sequences of one study.
 
@@ -139,12 +179,16 @@ def volumes_of(study: TumourStudy, patch: Sequence[int], curves: NDArray[np.floa
     images = np.stack([curve[image[..., turn]] for curve, image in zip(curves, study.images, strict=True)])
     lesions = cell_shares(study.lesions[..., turn], LESIONS, patch, LESION_CELL)
     regions = cell_shares(study.regions[..., turn], 1 + len(REGIONS), patch, REGION_CELL)
+    wide = [POOLING * p for p in patch]
+    places, amounts = pooled_places(study.lesions[..., turn], study.regions[..., turn], wide)
     known = {label["label"]: VOLUME_CLASSES.index(label["volume"]) for label in study.labels}
     count = len(images)
     return Volumes(
         torch.from_numpy(images)[:, None],
         lesions.expand(count, *lesions.shape),
         regions.expand(count, *regions.shape),
+        places.expand(count, *places.shape),
+        amounts.expand(count, *amounts.shape),
         torch.arange(count),
         torch.tensor([[known.get(name, -1) for name in _LABELS]]).expand(count, -1),
     )
@@ -152,7 +196,7 @@ def volumes_of(study: TumourStudy, patch: Sequence[int], curves: NDArray[np.floa
 
 def together(parts: Sequence[Volumes]) -> Volumes:
     """One batch of several."""
-    names = ("images", "lesions", "regions", "sequence", "volumes")
+    names = ("images", "lesions", "regions", "places", "amounts", "sequence", "volumes")
     return Volumes(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
 

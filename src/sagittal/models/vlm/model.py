@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sagittal.models.decoding import GrowingContext
-from sagittal.models.vlm.config import HierarchicalConfig, SharedConfig, VLMConfig
+from sagittal.models.vlm.config import VLMConfig
 from sagittal.models.vlm.language import make_language, with_lora
 from sagittal.nn.projector import HierarchicalProjector, Projected, Routing
 from sagittal.nn.shared_projector import SharedProjector
@@ -168,12 +168,24 @@ class VLM(nn.Module):
         heads = self.heads(context.last_state) if self.heads is not None else {}
         return Prompt(context, heads, routing)
 
+    def choose(self, prompt: Prompt) -> dict[str, Tensor]:
+        """(B, classes) of each head, 0 or 1: what it chooses. Nothing without heads."""
+        return {} if self.heads is None else self.heads.chosen(prompt.heads)
+
+    def probabilities(self, prompt: Prompt) -> list[dict[str, dict[str, float]]]:
+        """Of each row: head → class → probability. Nothing without heads."""
+        rows: list[dict[str, dict[str, float]]] = [{} for _ in range(len(prompt.context.mask))]
+        found = {} if self.heads is None else self.heads.probabilities(prompt.heads)
+        for head in self.config.heads:
+            for row, values in zip(rows, found[head.name].tolist(), strict=True):
+                row[head.name] = {name: round(p, 5) for name, p in zip(head.classes, values, strict=True)}
+        return rows
+
     def hear(self, prompt: Prompt) -> None:
         """Tell the words what the heads chose, where the config says so."""
-        if self.tell is None or self.heads is None:
-            return
-        chosen = torch.cat(list(self.heads.chosen(prompt.heads).values()), dim=-1)
-        prompt.context.append_embeddings(self._told(chosen))
+        if self.tell is not None:
+            chosen = torch.cat(list(self.choose(prompt).values()), dim=-1)
+            prompt.context.append_embeddings(self._told(chosen))
 
     def _read(self, context: GrowingContext, pieces: Sequence[Piece]) -> tuple[list[Tensor], Routing | None]:
         """Append pieces; the states of each, and what the routers chose."""
@@ -225,11 +237,10 @@ def _append(context: GrowingContext, waiting: Sequence[tuple[Tensor, Tensor]]) -
 
 
 def _projector(config: VLMConfig, width: int) -> HierarchicalProjector | SharedProjector:
-    own, modalities = config.projector, len(config.images)
-    if isinstance(own, SharedConfig):
-        return SharedProjector(modalities, config.encoder.width, width, own.fusion, own.layers)
-    assert isinstance(own, HierarchicalConfig)
+    own, modalities, seen = config.projector, len(config.images), config.encoder.width
+    if own.kind == "shared":
+        return SharedProjector(modalities, seen, width, own.fusion, own.layers)
     return HierarchicalProjector(
-        modalities, config.encoder.width, width, width, own.blocks, own.gate, hidden=own.hidden,
+        modalities, seen, width, width, own.blocks, own.gate, hidden=own.hidden,
         flattened=own.flattened,
     )  # fmt: skip

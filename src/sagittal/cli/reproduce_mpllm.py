@@ -1,0 +1,74 @@
+"""``sagittal reproduce mpllm``: the paper's tables on the frozen simulated world, and the shipped model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sagittal.cli.console import errors
+from sagittal.cli.evaluate import HEADS
+
+if TYPE_CHECKING:
+    from sagittal.evaluation.mpllm_runs import Ground
+    from sagittal.evaluation.mpllm_tables import Runs
+    from sagittal.evaluation.mpllm_variants import World
+    from sagittal.evaluation.tumour_questions import Answered
+
+
+def mpllm_page(model: str, data: Path, work: Path, out: Path) -> list[str]:
+    """Everything that the page says.
+
+    Args:
+        model: the shipped model; gives the frozen encoder of all configurations.
+        data: folder that holds the labelled scans and the heads.
+        work: folder of the runs; ``mpllm`` in it holds theirs.
+        out: folder of the page; its pictures go into ``mpllm`` there.
+    """
+    from sagittal.evaluation.mpllm_page import comparison_lines
+    from sagittal.evaluation.mpllm_runs import ROUTER, ground_of
+    from sagittal.evaluation.mpllm_shipped import shipped_lines
+    from sagittal.evaluation.mpllm_variants import SEEDS
+
+    home = work / "mpllm"
+    make_banks(data / HEADS, home / "data")
+    ground = ground_of(model, home / "data", home)
+    pictures = out / "mpllm"
+    return [
+        *shipped_lines(model, ground, data, pictures),
+        *comparison_lines(_runs(ground), home / f"gli-full-{SEEDS[0]}" / ROUTER, pictures),
+    ]
+
+
+def make_banks(heads: Path, out: Path) -> None:
+    """All banks, unless they are there."""
+    from sagittal.evaluation.mpllm_data import make_test_banks
+    from sagittal.train.tumour_worlds import make_tumour_banks
+
+    def progress(name: str, done: int, of: int) -> None:
+        _say(f"studies of {name}: block {done} of {of}")
+
+    make_tumour_banks("train", heads, out / "training", progress=progress)
+    make_tumour_banks("validation", heads, out / "validation", progress=progress)
+    make_test_banks(heads, out / "test", progress=progress)
+
+
+def _runs(ground: Ground) -> Runs:
+    from sagittal.evaluation.mpllm_runs import run_variant
+    from sagittal.evaluation.mpllm_variants import RUNS, SEEDS
+
+    found: dict[World, dict[str, list[list[Answered]]]] = {}
+    for world, names in RUNS.items():
+        found[world] = {}
+        for name in names:
+            answers = []
+            for seed in SEEDS:
+                _say(f"{world}, {name}, seed {seed}")
+                made = run_variant(ground, world, name, seed)
+                assert made is not None, "there is no limit of minutes"
+                answers.append(made)
+            found[world][name] = answers
+    return found
+
+
+def _say(line: str) -> None:
+    errors().print(line, markup=False)
