@@ -141,7 +141,7 @@ def page(
     """Markdown."""
     ours, theirs = steps.values()
     return [
-        f"A question of {QUESTION} tokens, four modalities of 256, an answer of {ANSWER}; a language model of "
+        f"A question of {QUESTION} tokens, four modalities of 256, an answer of {ANSWER}; a decoder with "
         f"Phi-3-mini’s widths, {given.layers} of 32 layers, random, LoRA r 16, single precision, "
         f"{THREADS} threads; seed {SEED}. Fastest of {given.repeats} after one that warms up. The encoder is "
         "left out: it is frozen.",

@@ -20,6 +20,7 @@ class Report(StrEnum):
     voxelprompt = "voxelprompt"
     meshnet = "meshnet"
     mpllm = "mpllm"
+    mpllm_small = "mpllm-small"
 
 
 def register(app: typer.Typer) -> None:
@@ -60,7 +61,11 @@ def reproduce(
     elif report is Report.mpllm:
         from sagittal.cli.reproduce_mpllm import mpllm_page
 
-        title, lines = "mpLLM", mpllm_page(model, data, work, out)
+        title, lines = "mpLLM's configurations", mpllm_page(model, data, work, out)
+    elif report is Report.mpllm_small:
+        from sagittal.cli.reproduce_mpllm import small_page
+
+        title, lines = "The shipped mpLLM", small_page(model, data, work, out)
     elif report is Report.voxelprompt:
         from sagittal.cli.reproduce_tasks import tasks_page
 

@@ -1,4 +1,4 @@
-"""``sagittal reproduce mpllm``: the paper's tables on the frozen simulated world, and the shipped model."""
+"""``sagittal reproduce mpllm`` compares configurations; ``mpllm-small`` measures the model that ships."""
 
 from __future__ import annotations
 
@@ -16,27 +16,37 @@ if TYPE_CHECKING:
 
 
 def mpllm_page(model: str, data: Path, work: Path, out: Path) -> list[str]:
-    """Everything that the page says.
+    """The tables that compare configurations; thirty runs of up to ten minutes where they are not there yet.
 
     Args:
         model: the shipped model; gives the frozen encoder of all configurations.
         data: folder that holds the labelled scans and the heads.
-        work: folder of the runs; ``mpllm`` in it holds theirs.
+        work: folder of the runs; ``mpllm`` in it holds theirs, ``mpllm/data`` beside it the simulated studies.
         out: folder of the page; its pictures go into ``mpllm`` there.
     """
     from sagittal.evaluation.mpllm_page import comparison_lines
-    from sagittal.evaluation.mpllm_runs import ROUTER, ground_of
-    from sagittal.evaluation.mpllm_shipped import shipped_lines
+    from sagittal.evaluation.mpllm_runs import ROUTER
     from sagittal.evaluation.mpllm_variants import SEEDS
 
-    home = work / "mpllm"
-    make_banks(data / HEADS, home / "data")
-    ground = ground_of(model, home / "data", home)
-    pictures = out / "mpllm"
-    return [
-        *shipped_lines(model, ground, data, pictures),
-        *comparison_lines(_runs(ground), home / f"gli-full-{SEEDS[0]}" / ROUTER, pictures),
-    ]
+    ground, pictures = _ground(model, data, work), out / "mpllm"
+    router = ground.work / f"gli-full-{SEEDS[0]}" / ROUTER
+    return comparison_lines(_runs(ground), router, pictures)
+
+
+def small_page(model: str, data: Path, work: Path, out: Path) -> list[str]:
+    """What the shipped model does; arguments as for :func:`mpllm_page`."""
+    from sagittal.evaluation.mpllm_shipped import shipped_lines
+
+    return shipped_lines(model, _ground(model, data, work), data, out / "mpllm_small")
+
+
+def _ground(model: str, data: Path, work: Path) -> Ground:
+    from sagittal.evaluation.mpllm_runs import ground_of
+
+    # Where the recipes put them.
+    banks = work.parent / "mpllm" / "data"
+    make_banks(data / HEADS, banks)
+    return ground_of(model, banks, work / "mpllm")
 
 
 def make_banks(heads: Path, out: Path) -> None:

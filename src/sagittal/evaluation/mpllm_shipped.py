@@ -11,6 +11,7 @@ import torch
 
 from sagittal.asking.mpllm import MpLLMAnswerer
 from sagittal.errors import SagittalWarning
+from sagittal.evaluation.frozen_world import TUMOURS, world_table
 from sagittal.evaluation.mpllm_page import agreement_lines, calibration_lines
 from sagittal.evaluation.mpllm_paper import TABLE_9
 from sagittal.evaluation.mpllm_real import RealAnswer, real_answers, real_lines
@@ -35,11 +36,12 @@ WORLDS = ("gli", "met")
 
 
 def shipped_lines(model: str, ground: Ground, data: Path, pictures: Path) -> list[str]:
-    """The first part of the page."""
+    """The page."""
+    frozen = world_table(TUMOURS)["frozen"]
     lines = [
-        "## The shipped model",
-        "",
-        "Trained on all worlds, two thousand and more steps; calibrated on head 08.",
+        f"`{model}` on the {frozen['found']['studies']} studies of the frozen simulated world (SHA-256 "
+        f"{frozen['sha256'][:16]}…), whose heads no training saw; six questions of each label. A task counts "
+        "where it is asked; regions one by one; 95 % intervals over 500 resamples of studies.",
         "",
     ]
     pools: dict[Pool, str] = {
@@ -48,11 +50,11 @@ def shipped_lines(model: str, ground: Ground, data: Path, pictures: Path) -> lis
     }
     for pool, words in pools.items():
         answers = [a for world in WORLDS for a in shipped_answers(ground, world, pool)]
-        lines += [f"### Frozen world, {words}", "", *_accuracy_lines(answers)]
+        lines += [f"## Frozen world, {words}", "", *_accuracy_lines(answers)]
         if pool == "train":
             lines += [*agreement_lines(answers), *calibration_lines(answers, pictures / "shipped.png")]
-    lines += ["### Stray questions", "", *stray_lines(ground), "### Glioma or metastasis (Table 9)", ""]
-    lines += [*diagnosis_lines(ground), "### Real tumours", "", *_real(model, data)]
+    lines += ["## Stray questions", "", *stray_lines(ground), "## Glioma or metastasis (Table 9)", ""]
+    lines += [*diagnosis_lines(ground), "## Real tumours", "", *_real(model, data)]
     return lines
 
 
