@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sagittal.asking import ask
-from sagittal.asking.mpllm import _disagreements
+from sagittal.asking.mpllm import _disagreements, _others
 from sagittal.errors import InputError
 from sagittal.geometry import Geometry
 from sagittal.language.tokenizer import CHAT_TOKENS, Tokenizer
@@ -164,3 +164,9 @@ def test_the_classes_of_regions_that_words_leave_out_are_named() -> None:
     [only] = _disagreements(heads, Told({"region": ("frontal",), "volume": ("1-5%",)}, False))
     assert "region" in only
     assert len(_disagreements(heads, Told({}, True))) == 3
+
+
+def test_what_was_asked_is_not_proposed_again() -> None:
+    proposed = _others("What is the shape of the enhancing tissue?")
+    assert len(proposed) == 2
+    assert not any("Enhancing Tissue" in question for question in proposed)

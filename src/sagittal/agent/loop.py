@@ -79,6 +79,7 @@ class Outcome:
         warnings: what the reader should know about how the answer came about.
         asked: the question as the agent understood it; empty when it does not say.
         fields: classes with their probabilities, of models that choose among them.
+        suggestions: what could be asked next, of models that say so themselves.
     """
 
     text: str
@@ -92,6 +93,7 @@ class Outcome:
     warnings: tuple[str, ...]
     asked: str = ""
     fields: Mapping[str, FieldValue] = field(default_factory=dict)
+    suggestions: tuple[str, ...] = ()
 
 
 def feedback_text(readings: Sequence[Reading], error: ProgramError | None) -> str:

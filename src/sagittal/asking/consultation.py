@@ -104,7 +104,7 @@ def consult(case: Case, question: str, *, report: Report | None = None) -> Consu
         version=__version__,
         seconds=seconds,
     )
-    return Consultation(case, answer, drawn, edited, suggest(case.volumes, answer))
+    return Consultation(case, answer, drawn, edited, outcome.suggestions or suggest(case.volumes, answer))
 
 
 def _first_answer(

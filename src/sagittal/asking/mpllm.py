@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +15,8 @@ from torch import Tensor
 from sagittal.agent.loop import Outcome
 from sagittal.answer import FieldValue, Step
 from sagittal.errors import InputError
+from sagittal.io.labels import load_labels
+from sagittal.language.wording import CANONICAL, TASKS
 from sagittal.models.mpllm.reading import read_answer
 from sagittal.models.mpllm.tasks import BEYOND, SCOPE, decoded
 from sagittal.models.vlm.chat import Chat, header_of, padded
@@ -110,7 +112,8 @@ class MpLLMAnswerer:
             "model", self.name, looked, {"probabilities": probabilities, "experts": experts, "words": text},
             time.perf_counter() - begun,
         )  # fmt: skip
-        return self._outcome(told, probabilities, text, cut, step, sorted(set(kinds) - set(given)))
+        outcome = self._outcome(told, probabilities, text, cut, step, sorted(set(kinds) - set(given)))
+        return replace(outcome, suggestions=_others(question))
 
     def _prepare(self, given: Mapping[str, Image]) -> PreparedVolumes:
         size = self.model.config.encoder.size
@@ -153,6 +156,16 @@ class MpLLMAnswerer:
             warnings=tuple(warnings),
             fields={} if abstained else fields,
         )
+
+
+def _others(question: str) -> tuple[str, ...]:
+    """The paper's widest question, of each part that was not just asked about."""
+    ask, _ = CANONICAL[TASKS]
+    labels = load_labels("brats2023")
+    names = [labels.long(name) for name in labels.names.values()]
+    return tuple(
+        ask.replace("{label}", name) for name in names if name.lower() not in question.lower()
+    )  # fmt: skip
 
 
 def _field(words: Sequence[str], probabilities: Mapping[str, float]) -> FieldValue:

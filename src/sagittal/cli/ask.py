@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +15,7 @@ from sagittal.cli.console import errors, output, print_json
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from sagittal.answer import Answer
+    from sagittal.answer import Answer, FieldValue
     from sagittal.asking import Case, Consultation
     from sagittal.asking.case import Report
     from sagittal.study import Image
@@ -210,9 +210,15 @@ def _print_answer(made: Consultation, out: Path | None) -> None:
         rows.append(("Read as", str(answer.fields[ASKED].value)))
     said = ("No answer", answer.reason or "") if answer.abstained else ("Answer", answer.text)
     _rows(console, [*rows, said])
+    if answer.model != made.case.choice.offer.name:
+        _rows(console, [("Answered by", answer.model)])
     if answer.measurements:
         console.print()
         console.print(_measurements(answer))
+    classes = {name: field for name, field in answer.fields.items() if field.probability is not None}
+    if classes:
+        console.print()
+        console.print(_classes(classes))
     console.print()
     # Not broken: a path that is cut in two cannot be copied.
     console.print(Text.assemble(("Files       ", "bold"), _files(answer, out)), soft_wrap=True)
@@ -220,6 +226,22 @@ def _print_answer(made: Consultation, out: Path | None) -> None:
         console.print(Text("Ask instead" if answer.abstained else "Ask next", style="bold"))
         for suggestion in made.suggestions:
             console.print(Text(f'  "{suggestion}"'), soft_wrap=True)
+
+
+def _classes(fields: Mapping[str, FieldValue]) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("chosen", overflow="fold")
+    table.add_column("class", overflow="fold")
+    table.add_column("probability", no_wrap=True)
+    for name, field in fields.items():
+        several = isinstance(field.value, list)
+        value = ", ".join(field.value) if isinstance(field.value, list) else str(field.value)
+        sure = f"{field.probability:.0%}" + (" for the least sure" if several else "")
+        table.add_row(Text(name), Text(value), Text(sure))
+    return table
 
 
 def _measurements(answer: Answer) -> RenderableType:

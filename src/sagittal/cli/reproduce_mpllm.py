@@ -21,8 +21,8 @@ def mpllm_page(model: str, data: Path, work: Path, out: Path) -> list[str]:
     Args:
         model: the shipped model; gives the frozen encoder of all configurations.
         data: folder that holds the labelled scans and the heads.
-        work: folder of the runs; ``mpllm`` in it holds theirs, ``mpllm/data`` beside it the simulated studies.
-        out: folder of the page; its pictures go into ``mpllm`` there.
+        work: folder of the runs; ``mpllm`` in it holds theirs, ``mpllm/data`` beside it the simulated
+        studies. out: folder of the page; its pictures go into ``mpllm`` there.
     """
     from sagittal.evaluation.mpllm_page import comparison_lines
     from sagittal.evaluation.mpllm_runs import ROUTER
