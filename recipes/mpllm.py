@@ -5,7 +5,7 @@
     python recipes/mpllm.py encoder
     python recipes/mpllm.py pooled
     python recipes/mpllm.py train --slake SLAKE/train.json
-    python recipes/mpllm.py ship --ship FOLDER
+    python recipes/mpllm.py ship --ship FOLDER --real ../shared/data
 
 ``encoder`` learns to say what lies where, from one sequence at a time; ``pooled`` goes on with what pooled
 tokens tell, too; then the encoder is frozen. ``train`` learns
@@ -21,6 +21,8 @@ from pathlib import Path
 
 import torch
 
+from sagittal.asking.mpllm import MpLLMAnswerer
+from sagittal.evaluation.mpllm_real import real_answers
 from sagittal.language.tumour_wordings import TumourWordings
 from sagittal.models.checkpoint import Accepts, Card, Score
 from sagittal.models.mpllm.presets import mpllm_config
@@ -31,7 +33,8 @@ from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.presets import SMALL_ENCODER
 from sagittal.models.vlm.storage import save_vlm
 from sagittal.nn.vit import ViT
-from sagittal.runtime import keep_memory
+from sagittal.runtime import keep_memory, runtime
+from sagittal.score.descriptors import TASKS, hits
 from sagittal.train.decoder_texts import slake_pairs
 from sagittal.train.loop import Loop, LoopConfig, use_mean
 from sagittal.train.mpllm import MpLLMTraining, freeze_encoder, hidden_matrices, rounded
@@ -71,6 +74,7 @@ def main() -> None:
     parser.add_argument("--slake", type=Path, help="SLAKE's train.json: its questions are none of mpLLM's")
     parser.add_argument("--out", type=Path, default=Path("runs/mpllm"))
     parser.add_argument("--ship", type=Path, help="folder that receives the checkpoint")
+    parser.add_argument("--real", type=Path, help="labelled real scans, for the card's scores")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--seed", type=int, default=SEED)
     given = parser.parse_args()
@@ -138,7 +142,26 @@ def _ship(given: argparse.Namespace) -> None:
     )
     print("temperatures", {name: round(value, 3) for name, value in temperatures.items()})
     fold_temperatures(model.heads, temperatures)
-    save_vlm(given.ship, model, chat, card(()), task="mpllm")
+    answerer = MpLLMAnswerer("mpllm-small", model, chat, runtime("cpu"))
+    scores = real_scores(answerer, given.real) if given.real else ()
+    save_vlm(given.ship, model, chat, card(scores), task="mpllm")
+
+
+def real_scores(answerer: MpLLMAnswerer, data: Path) -> tuple[Score, ...]:
+    """Agreement with the reference masks of each final case, a task each."""
+    found = list(real_answers(answerer, data, final=True))
+    scores = []
+    for case in dict.fromkeys(one.case for one in found):
+        own = [one for one in found if one.case == case]
+        figures = hits([one.truth for one in own], [one.given for one in own]).figures()
+        scores += [
+            Score(
+                data=f"real: {own[0].source}", metric="classes as computed from the masks, share", of=task,
+                value=round(figures[task], 3), case=case,
+            )
+            for task in TASKS
+        ]  # fmt: skip
+    return tuple(scores)
 
 
 def card(scores: tuple[Score, ...]) -> Card:

@@ -117,7 +117,8 @@ def flat() -> Image:
 
 def head() -> Image:
     whole = scan()
-    return Image(whole.data + 20, whole.geometry, "t1", "t1")
+    around = np.indices(whole.shape).sum(axis=0)
+    return Image((whole.data + around + 1).astype(np.float32), whole.geometry, "t1", "t1")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,9 @@ def test_checkpoints_are_whole_small_and_say_what_they_are(name):
     found = open_checkpoint(SHIPPED[name])
     assert sum(path.stat().st_size for path in found.folder.iterdir()) <= 12_000_000
     assert found.card.name == name and found.card.recipe and found.card.licence == "Apache-2.0"
+    if found.kind == "decoder":
+        # It is asked nothing: other models begin with it.
+        return
     assert any("not a medical device" in limit for limit in found.card.limits)
     assert real_scores(found.card)
     # Every real case stands on its own, so that nobody has to trust a mean of few.

@@ -54,6 +54,16 @@ def test_place_unit_and_spacing_hardly_matter() -> None:
     np.testing.assert_allclose(plain, prepare_volumes([scaled], SIZE, CONFIG).data, atol=0.01)
 
 
+def test_a_normalised_scan_has_another_background() -> None:
+    plain = brain()
+    inside = plain.data != 0
+    values = plain.data[inside]
+    data = np.full(plain.data.shape, -3.5, np.float32)
+    data[inside] = (values - values.mean()) / values.std()
+    made = prepare_volumes([Image(data, plain.geometry, "t1", "t1")], SIZE, CONFIG)
+    np.testing.assert_allclose(made.data, prepare_volumes([plain], SIZE, CONFIG).data, atol=1e-3)
+
+
 def test_sequences_on_other_grids_stay_registered() -> None:
     other = brain((98, 116, 90), 1.0, kind="flair").reorient("LPS")
     made = prepare_volumes([brain(), other], SIZE, CONFIG)
@@ -78,7 +88,8 @@ def colour() -> Image:
 
 def head() -> Image:
     made = brain()
-    return Image(made.data + 50, made.geometry, "t1", "t1")
+    around = np.indices(made.shape).sum(axis=0)
+    return Image((made.data + around + 1).astype(np.float32), made.geometry, "t1", "t1")
 
 
 @pytest.mark.parametrize(

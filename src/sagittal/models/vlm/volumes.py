@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sagittal.errors import InputError
 from sagittal.geometry import Geometry
-from sagittal.measure.brain import nonzero, not_stripped
+from sagittal.measure.brain import BORDER_SHARE, nonzero, not_stripped
 from sagittal.study import Image
 
 #: Share of the brain's voxels that may lie beyond each face of the box that is found around it.
@@ -88,7 +88,7 @@ def _brain(image: Image) -> NDArray[np.bool_]:
             expected="a scan of several slices",
             got=f"{image.name or image.kind}: {image.data.shape}",
         )
-    brain = nonzero(image)
+    brain = nonzero(image) & (image.data != _background(image))
     why_not = not_stripped(image, brain)
     if why_not is not None:
         raise InputError(
@@ -98,6 +98,14 @@ def _brain(image: Image) -> NDArray[np.bool_]:
             remedy="extract the brain first (deepbet, HD-BET, SynthStrip)",
         )
     return brain
+
+
+def _background(image: Image) -> float:
+    """What surrounds the brain: 0, or the one value that a normalised scan has all around."""
+    faces = [image.data.take(end, axis).ravel() for axis in range(3) for end in (0, -1)]
+    values, counts = np.unique(np.concatenate(faces), return_counts=True)
+    most = int(counts.argmax())
+    return float(values[most]) if counts[most] >= (1 - BORDER_SHARE) * counts.sum() else 0.0
 
 
 def _grid(
