@@ -18,11 +18,11 @@ from sagittal.asking.mpllm import MpLLMAnswerer
 from sagittal.io.labels import load_labels
 from sagittal.language.wording import CANONICAL, TASKS
 from sagittal.measure.atlas import Atlas, load_atlas_files
-from sagittal.measure.brain import find_brain
 from sagittal.measure.classes import Thresholds
 from sagittal.measure.describe import describe
 from sagittal.measure.region_table import load_region_table
 from sagittal.models.mpllm.tasks import truth_of
+from sagittal.models.vlm.volumes import brain_of
 from sagittal.score.cases import Case
 from sagittal.score.descriptors import Rated, Told
 from sagittal.score.reals import real_cases
@@ -75,14 +75,16 @@ def real_answers(answerer: MpLLMAnswerer, data: str | Path, *, final: bool) -> I
 
 def _case(answerer: MpLLMAnswerer, case: Case, atlas: Atlas) -> Iterator[RealAnswer]:
     mask = reference_labels(case.truth)
-    described = describe(mask, brain=find_brain(case.images).mask, atlas=atlas)
+    first = case.images[0]
+    brain = Mask(brain_of(first).view(np.uint8), first.geometry, {1: "brain"}, "brain")
+    described = describe(mask, brain=brain, atlas=atlas)
     labels = load_labels("brats2023")
     question, _ = CANONICAL[TASKS]
     volumes = {image.kind: image for image in case.images}
     for name, found in described.labels.items():
         facts: Mapping[str, Any] = {
-            "volume": found.volume_class, "regions": found.region_words(Thresholds()),
-            "shape": found.shape_class, "spread": found.spread_class,
+            "volume": found.volume_class, "regions": found.region_words(Thresholds()) or ("undecided",),
+            "shape": found.shape_class or "undecided", "spread": found.spread_class or "undecided",
         }  # fmt: skip
         outcome = answerer.reply(question.replace("{label}", labels.long(name)), volumes)
         said = {

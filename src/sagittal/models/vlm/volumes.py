@@ -70,7 +70,7 @@ def prepare_volumes(
     config = config or VolumeConfig()
     if not images:
         raise InputError("There is no image to look at.", expected="at least one scan of the head")
-    inside = [_brain(image) for image in images]
+    inside = [brain_of(image) for image in images]
     grid = _grid(images[0], inside[0], size, config)
     data = np.zeros((len(images), *size), np.float32)
     for number, (image, brain) in enumerate(zip(images, inside, strict=True)):
@@ -79,8 +79,13 @@ def prepare_volumes(
     return PreparedVolumes(data.clip(0, 1), grid)
 
 
-def _brain(image: Image) -> NDArray[np.bool_]:
-    """Voxels of the brain; refuses what shows anything else."""
+def brain_of(image: Image) -> NDArray[np.bool_]:
+    """Voxels of the brain of a skull-stripped scan.
+
+    Raises:
+        InputError: it shows anything else, or is no volume of one channel.
+        SpacingUnknownError: it does not state its spacing.
+    """
     image.geometry.require_spacing("Preparing a scan")
     if image.channels != 1 or image.geometry.is_2d:
         raise InputError(
