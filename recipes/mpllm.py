@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 
 from sagittal.asking.mpllm import MpLLMAnswerer
-from sagittal.evaluation.mpllm_real import real_answers
+from sagittal.evaluation.mpllm.real import real_answers
 from sagittal.language.tumour_wordings import TumourWordings
 from sagittal.models.checkpoint import Accepts, Card, Score
 from sagittal.models.mpllm.presets import mpllm_config

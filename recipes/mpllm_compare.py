@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
-from sagittal.evaluation.mpllm_runs import Ground, ground_of, run_variant
-from sagittal.evaluation.mpllm_variants import all_runs
+from sagittal.evaluation.mpllm.runs import Ground, ground_of, run_variant
+from sagittal.evaluation.mpllm.variants import all_runs
 from sagittal.models.mpllm.presets import mpllm_config
 from sagittal.models.vlm.chat import OwnChat
 from sagittal.models.vlm.decoder import load_decoder

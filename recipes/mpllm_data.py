@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sagittal.evaluation.mpllm_data import make_test_banks
+from sagittal.evaluation.mpllm.data import make_test_banks
 from sagittal.runtime import runtime
 from sagittal.train.tumour_worlds import make_tumour_banks
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from sagittal.evaluation.mpllm_paper import BY_FINDING, BY_TASK, MEANS, TABLE_1
-from sagittal.evaluation.mpllm_pictures import (
+from sagittal.evaluation.mpllm.paper import BY_FINDING, BY_TASK, MEANS, TABLE_1
+from sagittal.evaluation.mpllm.pictures import (
     canonical_prompts,
     correlations,
     draw_heatmap,
@@ -17,8 +17,9 @@ from sagittal.evaluation.mpllm_pictures import (
     router_weights,
     within_and_between,
 )
-from sagittal.evaluation.mpllm_real import reference_labels
-from sagittal.evaluation.mpllm_tables import (
+from sagittal.evaluation.mpllm.questions import Answered
+from sagittal.evaluation.mpllm.real import reference_labels
+from sagittal.evaluation.mpllm.tables import (
     agreement_of_words,
     calibration,
     finding_table,
@@ -27,8 +28,7 @@ from sagittal.evaluation.mpllm_tables import (
     table_1,
     task_table,
 )
-from sagittal.evaluation.mpllm_variants import RUNS, SEEDS, VARIANTS, all_runs
-from sagittal.evaluation.tumour_questions import Answered
+from sagittal.evaluation.mpllm.variants import RUNS, SEEDS, VARIANTS, all_runs
 from sagittal.geometry import Geometry
 from sagittal.language.tokenizer import CHAT_TOKENS, Tokenizer
 from sagittal.models.mpllm.presets import mpllm_config

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from sagittal.errors import LayoutError
-from sagittal.evaluation.mpllm_tables import agreement_of_words, calibration, scored
-from sagittal.evaluation.tumour_questions import fixed_questions, load_answers, put_questions, save_answers
+from sagittal.evaluation.mpllm.questions import fixed_questions, load_answers, put_questions, save_answers
+from sagittal.evaluation.mpllm.tables import agreement_of_words, calibration, scored
 from sagittal.language.tokenizer import CHAT_TOKENS, Tokenizer
 from sagittal.language.tumour_wordings import TumourWordings
 from sagittal.measure.anatomy_atlas import REGIONS

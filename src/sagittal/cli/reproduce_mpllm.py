@@ -9,10 +9,10 @@ from sagittal.cli.console import errors
 from sagittal.cli.evaluate import HEADS
 
 if TYPE_CHECKING:
-    from sagittal.evaluation.mpllm_runs import Ground
-    from sagittal.evaluation.mpllm_tables import Runs
-    from sagittal.evaluation.mpllm_variants import World
-    from sagittal.evaluation.tumour_questions import Answered
+    from sagittal.evaluation.mpllm.questions import Answered
+    from sagittal.evaluation.mpllm.runs import Ground
+    from sagittal.evaluation.mpllm.tables import Runs
+    from sagittal.evaluation.mpllm.variants import World
 
 
 def mpllm_page(model: str, data: Path, work: Path, out: Path) -> list[str]:
@@ -24,9 +24,9 @@ def mpllm_page(model: str, data: Path, work: Path, out: Path) -> list[str]:
         work: folder of the runs; ``mpllm`` in it holds theirs, ``mpllm/data`` beside it the simulated
         studies. out: folder of the page; its pictures go into ``mpllm`` there.
     """
-    from sagittal.evaluation.mpllm_page import comparison_lines
-    from sagittal.evaluation.mpllm_runs import ROUTER
-    from sagittal.evaluation.mpllm_variants import SEEDS
+    from sagittal.evaluation.mpllm.page import comparison_lines
+    from sagittal.evaluation.mpllm.runs import ROUTER
+    from sagittal.evaluation.mpllm.variants import SEEDS
 
     ground, pictures = _ground(model, data, work), out / "mpllm"
     router = ground.work / f"gli-full-{SEEDS[0]}" / ROUTER
@@ -35,13 +35,13 @@ def mpllm_page(model: str, data: Path, work: Path, out: Path) -> list[str]:
 
 def small_page(model: str, data: Path, work: Path, out: Path) -> list[str]:
     """What the shipped model does; arguments as for :func:`mpllm_page`."""
-    from sagittal.evaluation.mpllm_shipped import shipped_lines
+    from sagittal.evaluation.mpllm.shipped import shipped_lines
 
     return shipped_lines(model, _ground(model, data, work), data, out / "mpllm_small")
 
 
 def _ground(model: str, data: Path, work: Path) -> Ground:
-    from sagittal.evaluation.mpllm_runs import ground_of
+    from sagittal.evaluation.mpllm.runs import ground_of
 
     # Where the recipes put them.
     banks = work.parent / "mpllm" / "data"
@@ -51,7 +51,7 @@ def _ground(model: str, data: Path, work: Path) -> Ground:
 
 def make_banks(heads: Path, out: Path) -> None:
     """All banks, unless they are there."""
-    from sagittal.evaluation.mpllm_data import make_test_banks
+    from sagittal.evaluation.mpllm.data import make_test_banks
     from sagittal.train.tumour_worlds import make_tumour_banks
 
     def progress(name: str, done: int, of: int) -> None:
@@ -63,8 +63,8 @@ def make_banks(heads: Path, out: Path) -> None:
 
 
 def _runs(ground: Ground) -> Runs:
-    from sagittal.evaluation.mpllm_runs import run_variant
-    from sagittal.evaluation.mpllm_variants import RUNS, SEEDS
+    from sagittal.evaluation.mpllm.runs import run_variant
+    from sagittal.evaluation.mpllm.variants import RUNS, SEEDS
 
     found: dict[World, dict[str, list[list[Answered]]]] = {}
     for world, names in RUNS.items():

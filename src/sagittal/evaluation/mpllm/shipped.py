@@ -12,17 +12,17 @@ import torch
 from sagittal.asking.mpllm import MpLLMAnswerer
 from sagittal.errors import SagittalWarning
 from sagittal.evaluation.frozen_world import TUMOURS, world_table
-from sagittal.evaluation.mpllm_page import agreement_lines, calibration_lines
-from sagittal.evaluation.mpllm_paper import TABLE_9
-from sagittal.evaluation.mpllm_real import RealAnswer, real_answers, real_lines
-from sagittal.evaluation.mpllm_runs import Ground
-from sagittal.evaluation.tumour_questions import (
+from sagittal.evaluation.mpllm.page import agreement_lines, calibration_lines
+from sagittal.evaluation.mpllm.paper import TABLE_9
+from sagittal.evaluation.mpllm.questions import (
     Answered,
     fixed_questions,
     load_answers,
     put_questions,
     save_answers,
 )
+from sagittal.evaluation.mpllm.real import RealAnswer, real_answers, real_lines
+from sagittal.evaluation.mpllm.runs import Ground
 from sagittal.language.grammar import Pool
 from sagittal.language.tumour_wordings import TumourWordings
 from sagittal.models.mpllm.tasks import decoded
@@ -60,7 +60,7 @@ def shipped_lines(model: str, ground: Ground, data: Path, pictures: Path) -> lis
 
 def shipped_answers(ground: Ground, world: str, pool: Pool, split: str = "test") -> list[Answered]:
     """Answers of the shipped model about a bank; kept on disk."""
-    from sagittal.evaluation.mpllm_runs import digest
+    from sagittal.evaluation.mpllm.runs import digest
 
     path = ground.work / f"shipped-{digest(ground.model.state_dict())[:12]}-{split}-{world}-{pool}.jsonl"
     if path.exists():

@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from sagittal.evaluation.frozen_world import TUMOURS, world_table
-from sagittal.evaluation.mpllm_pictures import (
+from sagittal.evaluation.mpllm.pictures import (
     canonical_prompts,
     correlations,
     draw_heatmap,
     draw_reliability,
     within_and_between,
 )
-from sagittal.evaluation.mpllm_tables import (
+from sagittal.evaluation.mpllm.questions import Answered
+from sagittal.evaluation.mpllm.tables import (
     Runs,
     agreement_of_words,
     calibration,
@@ -26,8 +27,7 @@ from sagittal.evaluation.mpllm_tables import (
     table_1,
     task_table,
 )
-from sagittal.evaluation.mpllm_variants import LOOP, SEEDS
-from sagittal.evaluation.tumour_questions import Answered
+from sagittal.evaluation.mpllm.variants import LOOP, SEEDS
 
 _MEANS = {
     "2": "Table 2: what the experts look at",

@@ -16,16 +16,16 @@ from typing import Any
 
 import torch
 
-from sagittal.evaluation.mpllm_pictures import canonical_prompts, router_weights
-from sagittal.evaluation.mpllm_variants import LOOP, VARIANTS, Variant, World
-from sagittal.evaluation.runs import settle
-from sagittal.evaluation.tumour_questions import (
+from sagittal.evaluation.mpllm.pictures import canonical_prompts, router_weights
+from sagittal.evaluation.mpllm.questions import (
     Answered,
     fixed_questions,
     load_answers,
     put_questions,
     save_answers,
 )
+from sagittal.evaluation.mpllm.variants import LOOP, VARIANTS, Variant, World
+from sagittal.evaluation.runs import settle
 from sagittal.files import versions, write_text
 from sagittal.language.grammar import Pool
 from sagittal.language.tumour_wordings import TumourWordings

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sagittal.evaluation.mpllm_paper import BY_FINDING, BY_TASK, MEANS, TABLE_1
-from sagittal.evaluation.mpllm_variants import VARIANTS, World
-from sagittal.evaluation.tumour_questions import Answered
+from sagittal.evaluation.mpllm.paper import BY_FINDING, BY_TASK, MEANS, TABLE_1
+from sagittal.evaluation.mpllm.questions import Answered
+from sagittal.evaluation.mpllm.variants import VARIANTS, World
 from sagittal.score.calibration import Reliability, reliability
 from sagittal.score.descriptors import (
     TASKS,
