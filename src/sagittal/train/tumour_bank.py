@@ -152,19 +152,20 @@ class TumourBank:
 
     Args:
         folders: of the banks.
+        most: blocks of each; all when ``None``.
 
     Raises:
         LayoutError: a folder holds no block.
     """
 
-    def __init__(self, folders: Sequence[str | Path]) -> None:
+    def __init__(self, folders: Sequence[str | Path], most: int | None = None) -> None:
         self._places: list[tuple[Path, int]] = []
         self._facts: list[dict[str, Any]] = []
         for folder in folders:
             blocks = sorted(p for p in Path(folder).glob("[0-9]*") if (p / "facts.json").is_file())
             if not blocks:
                 raise LayoutError("The folder holds no studies.", expected="blocks 0000, 0001, …", got=folder)
-            for block in blocks:
+            for block in blocks[:most]:
                 facts = json.loads((block / "facts.json").read_text(encoding="utf-8"))["studies"]
                 self._places += [(block, n) for n in range(len(facts))]
                 self._facts += facts

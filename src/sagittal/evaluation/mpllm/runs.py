@@ -41,6 +41,8 @@ from sagittal.train.tumour_stream import FeatureStore, StreamConfig, TumourStrea
 from sagittal.weights import find_checkpoint
 
 Say = Callable[[str], None]
+#: The part of the training studies that Table 9's regression is fitted on, and how many blocks it has.
+FITTING, FITTING_BLOCKS = "fitting", 15
 #: The high-level router's weights for the template prompts, in a run's folder.
 ROUTER = "router.json"
 #: Answers to questions in withheld phrases, where words are scored.
@@ -68,7 +70,9 @@ class Ground:
     work: Path
 
     def bank(self, split: str, world: str) -> TumourBank:
-        """The studies of a split and world."""
+        """The studies of a split and world; of ``fitting`` the first of those that were trained on."""
+        if split == FITTING:
+            return TumourBank([self.data / "training" / world], FITTING_BLOCKS)
         return TumourBank([self.data / split / world])
 
     def features(self, split: str, world: str, bank: TumourBank) -> FeatureStore:

@@ -22,7 +22,7 @@ from sagittal.evaluation.mpllm.questions import (
     save_answers,
 )
 from sagittal.evaluation.mpllm.real import RealAnswer, real_answers, real_lines
-from sagittal.evaluation.mpllm.runs import Ground
+from sagittal.evaluation.mpllm.runs import FITTING, Ground, digest
 from sagittal.language.grammar import Pool
 from sagittal.language.tumour_wordings import TumourWordings
 from sagittal.models.mpllm.tasks import decoded
@@ -60,8 +60,6 @@ def shipped_lines(model: str, ground: Ground, data: Path, pictures: Path) -> lis
 
 def shipped_answers(ground: Ground, world: str, pool: Pool, split: str = "test") -> list[Answered]:
     """Answers of the shipped model about a bank; kept on disk."""
-    from sagittal.evaluation.mpllm.runs import digest
-
     path = ground.work / f"shipped-{digest(ground.model.state_dict())[:12]}-{split}-{world}-{pool}.jsonl"
     if path.exists():
         return load_answers(path)
@@ -115,7 +113,7 @@ def stray_lines(ground: Ground) -> list[str]:
 def diagnosis_lines(ground: Ground) -> list[str]:
     """A logistic regression on the model's own classes tells gliomas from metastases."""
     sides = {}
-    for split in ("training", "test"):
+    for split in (FITTING, "test"):
         rows, metastasis = [], []
         for world in WORLDS:
             by_study: dict[str, list[Answered]] = {}
@@ -124,7 +122,7 @@ def diagnosis_lines(ground: Ground) -> list[str]:
             rows += [describe_study([a.rated("heads") for a in own]) for own in by_study.values()]
             metastasis += [world == "met"] * len(by_study)
         sides[split] = (np.array(rows), np.array(metastasis))
-    fit = LogisticFit.of(*sides["training"])
+    fit = LogisticFit.of(*sides[FITTING])
     x, y = sides["test"]
     found = fit.scores(x, y)
     lines = ["| descriptors of | accuracy | AUROC |", "| --- | --- | --- |"]
@@ -132,7 +130,7 @@ def diagnosis_lines(ground: Ground) -> list[str]:
     lines += [f"| *paper: {name}* | *{a}* | *{b}* |" for name, (a, b) in TABLE_9.items()]
     return [
         *lines, "", f"{len(y)} test studies; classes of NETC, SNFH and ET that the heads chose, as features; "
-        "fitted on the studies that the model was trained on.", "",
+        "fitted on 600 of the studies that the model was trained on.", "",
     ]  # fmt: skip
 
 
