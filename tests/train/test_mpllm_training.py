@@ -21,7 +21,14 @@ from sagittal.nn.vit import ViT, ViTConfig
 from sagittal.simulate import HeadSet, preset
 from sagittal.train.mpllm import MpLLMTraining, freeze_encoder
 from sagittal.train.tumour_bank import BankPlan, TumourBank, make_bank
-from sagittal.train.tumour_stream import Asker, FeatureStore, StreamConfig, TumourStream
+from sagittal.train.tumour_stream import (
+    Asker,
+    FeatureStore,
+    StreamConfig,
+    TumourStream,
+    other_names,
+    renamed,
+)
 from sagittal.train.voxel_labels import (
     LESION_CELL,
     LESIONS,
@@ -176,6 +183,29 @@ def test_each_label_is_asked_the_protocols_questions(bank: TumourBank) -> None:
     assert kinds.count("out_of_scope") == pytest.approx(100, abs=35)
     given = Asker(TumourWordings.load(), region_given=True).ask(rng, 0, facts)
     assert ", ".join(given.targets.regions) in given.question
+
+
+def test_labels_have_other_names_in_questions_alone(bank: TumourBank, chat: OwnChat, tmp_path: Path) -> None:
+    asker, rng = Asker(TumourWordings.load()), np.random.default_rng(0)
+    facts = bank.facts(0)["labels"][2]
+    asked = asker.ask(rng, 0, facts)
+    made = renamed(asked, "enhancing rim")
+    assert "enhancing rim" in made.question
+    assert "Enhancing Tissue" not in made.question
+    assert (made.answer, made.truth) == (asked.answer, asked.truth)
+    for label in ("NETC", "SNFH", "ET", "RC"):
+        assert not set(other_names("train")[label]) & set(other_names("test")[label])
+    drawn = stream(bank, chat, model(chat), tmp_path, renamed=1.0, stray=0.2)._draw(0)
+    questions = [one for batch in drawn for one in batch]
+    assert not any("Enhancing Tissue" in one.question for one in questions)
+    strays = [one for one in questions if not one.truth.classes and one.answer in _declined()]
+    assert 0 < len(strays) < len(questions) / 2
+
+
+def _declined() -> set[str]:
+    from sagittal.train.strays import strays
+
+    return set(strays("train").answers)
 
 
 def test_a_batch_is_learnt_by_heart_and_answered(bank: TumourBank, chat: OwnChat, tmp_path: Path) -> None:

@@ -8,13 +8,15 @@ number.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
+import yaml
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -140,6 +142,7 @@ class StreamConfig:
         missing: share of questions that are asked with one to three sequences missing.
         untold: share of answers whose words are not told what the heads chose, where they are told at all.
         stray: share of questions that are none of the protocol's.
+        renamed: share of questions that call the label by another name than the paper's.
         region_given: whether the question also says in which regions the label lies (Table 7).
     """
 
@@ -148,6 +151,7 @@ class StreamConfig:
     missing: float = 0.0
     untold: float = 0.3
     stray: float = 0.0
+    renamed: float = 0.0
     region_given: bool = False
 
 
@@ -217,7 +221,11 @@ class TumourStream:
     def _ask(self, rng: np.random.Generator, asker: Asker, study: int, facts: Mapping[str, Any]) -> Asked:
         if self.config.stray and rng.random() < self.config.stray:
             return Asked(study, *self.strays.draw(rng), Told({}, True))
-        return asker.ask(rng, study, facts)
+        asked = asker.ask(rng, study, facts)
+        if self.config.renamed and rng.random() < self.config.renamed:
+            names = other_names("train")[asked.targets.label]
+            return renamed(asked, names[int(rng.integers(len(names)))])
+        return asked
 
 
 def asked_of(study: int, targets: TumourTargets, *, region_given: bool = False) -> AskedOfLabel:
@@ -227,6 +235,18 @@ def asked_of(study: int, targets: TumourTargets, *, region_given: bool = False) 
         question = f"{region_hint(targets)} {question}"
     truth = truth_of(targets.classes(), targets.asked, beyond=targets.out_of_scope)
     return AskedOfLabel(study, question, answer, truth, targets)
+
+
+def renamed(asked: AskedOfLabel, name: str) -> AskedOfLabel:
+    """The same question with another name for its label; the answer keeps the paper's."""
+    return replace(asked, question=asked.question.replace(asked.targets.label_text, name))
+
+
+@cache
+def other_names(part: Literal["train", "test"]) -> Mapping[str, tuple[str, ...]]:
+    """Label → what people call it, beside the paper's name."""
+    text = (files("sagittal.train") / "tables" / "label_names.yaml").read_text(encoding="utf-8")
+    return {label: tuple(names[part]) for label, names in yaml.safe_load(text).items()}
 
 
 def region_hint(targets: TumourTargets) -> str:

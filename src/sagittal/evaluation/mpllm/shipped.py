@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,12 +28,15 @@ from sagittal.language.grammar import Pool
 from sagittal.language.tumour_wordings import TumourWordings
 from sagittal.models.mpllm.tasks import decoded
 from sagittal.models.vlm.chat import header_of, padded
-from sagittal.score.descriptors import TASKS, Figure, accuracy, hits, scope_figures
+from sagittal.score.descriptors import TASKS, Figure, Rated, accuracy, hits, scope_figures
 from sagittal.score.logistic import LogisticFit, describe_study
 from sagittal.train.strays import strays
+from sagittal.train.tumour_stream import AskedOfLabel, other_names, renamed
 from sagittal.weights import find_checkpoint
 
 WORLDS = ("gli", "met")
+#: Studies whose labels are called by other names.
+_NAMED_STUDIES = 40
 
 
 def shipped_lines(model: str, ground: Ground, data: Path, pictures: Path) -> list[str]:
@@ -53,6 +57,7 @@ def shipped_lines(model: str, ground: Ground, data: Path, pictures: Path) -> lis
         lines += [f"## Frozen world, {words}", "", *_accuracy_lines(answers)]
         if pool == "train":
             lines += [*agreement_lines(answers), *calibration_lines(answers, pictures / "shipped.png")]
+    lines += ["## Other names for the labels", "", *name_lines(ground)]
     lines += ["## Stray questions", "", *stray_lines(ground), "## Glioma or metastasis (Table 9)", ""]
     lines += [*diagnosis_lines(ground), "## Real tumours", "", *_real(model, data)]
     return lines
@@ -84,6 +89,38 @@ def _accuracy_lines(answers: Sequence[Answered]) -> list[str]:
     scope = scope_figures(truth, [a.rated("heads") for a in answers])
     said = ", ".join(f"{name} {_share(figure)}" for name, figure in scope.items())
     return [*lines, "", f"{len(answers)} questions. Out of scope: {said}.", ""]
+
+
+def name_lines(ground: Ground) -> list[str]:
+    """Whether a label is known by other names: the heads choose as they do for the paper's name."""
+    bank = ground.bank("test", "gli")
+    features = ground.features("test", "gli", bank)
+    wide = [
+        one
+        for one in fixed_questions(bank, TumourWordings.load(), "train")
+        if one.targets.kind == "in_scope" and one.study < _NAMED_STUDIES
+    ]
+
+    def chosen(asked: list[AskedOfLabel]) -> list[Rated]:
+        made = put_questions(ground.model, ground.chat, features, bank, asked, words=False)
+        return [answer.rated("heads") for answer in made]
+
+    plain = chosen(wide)
+    lines = [
+        "| names | questions | same volume | same regions | same shape | same spread |",
+        "| --- " * 6 + "|",
+    ]
+    parts: dict[Literal["train", "test"], str] = {"train": "seen in training", "test": "not seen in training"}
+    for part, words in parts.items():
+        names = other_names(part)
+        asked = [
+            renamed(one, names[one.targets.label][number % len(names[one.targets.label])])
+            for number, one in enumerate(wide)
+        ]
+        found = hits(plain, chosen(asked)).figures()
+        shares = " | ".join(f"{100 * found[task]:.1f} %" for task in TASKS)
+        lines.append(f"| {words} | {len(asked)} | {shares} |")
+    return [*lines, "", "Against the same questions with the paper's name; regions one by one.", ""]
 
 
 @torch.no_grad()
