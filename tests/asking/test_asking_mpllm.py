@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sagittal.asking import ask
-from sagittal.asking.mpllm import _disagreements, _others
+from sagittal.asking.mpllm import _disagreements, _others, _part
 from sagittal.errors import InputError
 from sagittal.geometry import Geometry
 from sagittal.language.tokenizer import CHAT_TOKENS, Tokenizer
@@ -74,7 +74,8 @@ def test_classes_probabilities_and_words_come_together(tmp_path: Path) -> None:
     )
     assert found.fields["region"].value == ["frontal", "insula"]
     assert found.fields["region"].probability == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-3)
-    assert set(found.fields) == {"volume", "region", "out-of-scope"}
+    assert set(found.fields) == {"volume", "region", "out-of-scope", "asked"}
+    assert found.fields["asked"].value == "volume, region: no part that is named"
     step = next(s for s in found.steps if s.name == "made" and "probabilities" in (s.output or {}))
     assert sum(step.output["probabilities"]["shape"].values()) == pytest.approx(1, abs=1e-2)
     assert len(step.output["experts"]) == 4
@@ -165,6 +166,20 @@ def test_the_classes_of_regions_that_words_leave_out_are_named() -> None:
     [only] = _disagreements(heads, Told({"region": ("frontal",), "volume": ("1-5%",)}, False))
     assert "region" in only
     assert len(_disagreements(heads, Told({}, True))) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("The Enhancing Tissue is round.", "Enhancing Tissue"),
+        ("the non-enhancing tumor core measures <1%", "Non-Enhancing Tumor Core"),
+        ("Surrounding Non-enhancing FLAIR hyperintensity: volume 1-5%",
+         "Surrounding Non-enhancing FLAIR hyperintensity"),
+        ("It is large.", "no part that is named"),
+    ],
+)  # fmt: skip
+def test_the_part_that_words_speak_of_is_told(text: str, part: str) -> None:
+    assert _part(text) == part
 
 
 def test_what_was_asked_is_not_proposed_again() -> None:

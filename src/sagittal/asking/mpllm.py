@@ -154,8 +154,16 @@ class MpLLMAnswerer:
             steps=(step,),
             programs=(),
             warnings=tuple(warnings),
+            asked="" if abstained else f"{', '.join(told.classes)}: {_part(text)}",
             fields={} if abstained else fields,
         )
+
+
+def _part(text: str) -> str:
+    """The part of the tumour that the words speak of: whoever meant another one sees it here."""
+    labels = load_labels("gli")
+    named = [labels.long(name) for name in labels.names.values() if labels.long(name).lower() in text.lower()]
+    return ", ".join(named) or "no part that is named"
 
 
 def _others(question: str) -> tuple[str, ...]:

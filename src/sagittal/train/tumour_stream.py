@@ -108,12 +108,7 @@ class FeatureStore:
         """Features of all studies; read from a file where they were made before."""
         path = Path(path)
         if not path.exists():
-            model.eval()
-            parts: list[Features] = []
-            for number in range(len(bank)):
-                images = torch.from_numpy(bank.load(number).images.astype(np.float32) / 255)[None]
-                with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-                    parts.append(model.look(images, images.new_ones(1, images.shape[1])))
+            parts = [_looked(model, bank, number) for number in range(len(bank))]
             made = {
                 "tokens": torch.cat([part.tokens for part in parts]).half(),
                 "cls": torch.cat([part.cls for part in parts]).half(),
@@ -130,6 +125,14 @@ class FeatureStore:
         tokens = self.tokens[index].float()
         there = torch.ones(tokens.shape[:2], dtype=torch.bool) if present is None else present
         return Features(tokens, self.cls[index].float(), there)
+
+
+@torch.no_grad()
+def _looked(model: VLM, bank: TumourBank, number: int) -> Features:
+    # A ViT computes alike in training and evaluation: the model is left in the mode that it is in.
+    images = torch.from_numpy(bank.load(number).images.astype(np.float32) / 255)[None]
+    with torch.autocast("cpu", torch.bfloat16):
+        return model.look(images, images.new_ones(1, images.shape[1]))
 
 
 @dataclass(frozen=True)

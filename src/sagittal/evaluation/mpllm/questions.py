@@ -30,7 +30,7 @@ from sagittal.train.tumour_stream import AskedOfLabel, FeatureStore, asked_of
 
 #: Of the fixed questions' wordings.
 SEED = 7403
-_LONGEST = 120
+_LONGEST = 160
 
 
 @dataclass(frozen=True)
