@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,10 @@ def test_a_study_that_is_not_what_was_frozen_is_refused(
     make = lambda: data._make(chosen, heads, tmp_path / "met", (0, 1), lambda *told: None)  # noqa: E731
     if right:
         make()
-        assert len(TumourBank([tmp_path / "met"])) == 2
+        # A study whose labels are but scattered voxels is left out, and named.
+        facts = json.loads((tmp_path / "met" / "0000" / "facts.json").read_text(encoding="utf-8"))
+        assert len(facts["studies"]) + len(facts["left_out"]) == 2
+        assert len(TumourBank([tmp_path / "met"])) == len(facts["studies"]) > 0
     else:
         with pytest.raises(IntegrityError, match="not what it was"):
             make()

@@ -44,7 +44,7 @@ class MpLLMTraining:
         for number in range(self.checks):
             found, heads, targets = self._losses(self.validation, number)
             for name, value in found.items():
-                losses.setdefault(f"val {name}", []).append(float(value))
+                losses.setdefault(f"val {name}", []).append(float(value.detach()))
             for name, hits in _hits(heads, targets).items():
                 right.setdefault(f"{name} right", []).extend(hits)
         means = {name: float(np.mean(values)) for name, values in {**losses, **right}.items() if values}

@@ -104,7 +104,7 @@ def make_bank(
         own = Path(folder) / f"{number:04d}"
         if not own.is_dir():
             _make_block(own, range(BLOCK * number, min(BLOCK * (number + 1), plan.studies)), plan)
-        progress(done + 1, len(blocks))
+            progress(done + 1, len(blocks))
 
 
 def _make_block(folder: Path, indices: range, plan: BankPlan) -> None:

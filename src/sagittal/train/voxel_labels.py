@@ -247,7 +247,7 @@ class VoxelLabelTraining:
         found: dict[str, list[float]] = {}
         for batch in self._validation():
             for name, value in self.module.losses(batch).items():
-                found.setdefault(f"val {name}", []).append(float(value))
+                found.setdefault(f"val {name}", []).append(float(value.detach()))
         means = {name: float(np.mean(values)) for name, values in found.items()}
         return {**means, "score": -means["val loss"]}
 
