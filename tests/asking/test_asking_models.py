@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from asking_world import MADE, REAL, brats_case, card, offer, write_volume
 
 import sagittal.asking.models as models
 from sagittal import weights
+from sagittal.agent.loop import Outcome
 from sagittal.asking import open_case
-from sagittal.asking.models import choose, offers, real_scores
+from sagittal.asking.consultation import consult
+from sagittal.asking.models import Offer, choose, offers, real_scores
 from sagittal.errors import InputError
 from sagittal.models.checkpoint import Score
 
@@ -32,9 +36,36 @@ def test_cards_decide_and_say_why(tmp_path):
     name, words = why(both, made("c", MADE), made("d", REAL), study=study)
     assert name == "d" and "b, c would, too, and this one was measured on real scans" in words
     assert why(both, made("c"), study=study)[1].endswith("c would, too, and this one comes first by name")
+    speaker = replace(made("a"), speaks=True)
+    name, words = why(speaker, both, study=study)
+    assert name == "b" and words.endswith("a would, too, and this one knows more kinds of question")
     with pytest.raises(InputError, match="No model here") as error:
         choose([flair, made("e", most_volumes=1)], study)
     assert "a: it does not know" in str(error.value) and "e: it takes 1 volumes at most" in str(error.value)
+
+
+def test_where_the_chosen_model_abstains_the_next_one_is_asked(tmp_path):
+    class Speaks:
+        def __init__(self, reason: str | None) -> None:
+            self.reason = reason
+
+        def check(self, images):
+            pass
+
+        def reply(self, question, volumes):
+            return Outcome("It is round.", self.reason is not None, self.reason, (), {}, {}, (), (), ())
+
+    silent = offer('abstain("not my question")', name="b")
+    case = open_case(brats_case(tmp_path), model=silent)
+    for reason, said in ((None, "It is round."), ("nor mine", "not my question")):
+        other = Offer("a", silent.card, lambda reason=reason: Speaks(reason), speaks=True)
+        found = consult(
+            replace(case, choice=replace(case.choice, others=(other,))), "What shape is it?"
+        ).answer
+        assert found.text == said and found.abstained == (reason is not None)
+        assert found.model == ("b" if reason else "a")
+        told = "a did not answer: nor mine" if reason else "b did not answer: not my question"
+        assert told in found.warnings
 
 
 def test_a_simulated_score_is_never_a_real_one():

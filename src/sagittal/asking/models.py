@@ -218,7 +218,12 @@ def choose(found: Sequence[Offer], study: Study) -> Choice:
     after = tuple(ranked[1:])
     measured = bool(real_scores(chosen.card)) and not all(real_scores(offer.card) for offer in willing)
     others = ", ".join(offer.name for offer in after)
-    reason = "was measured on real scans" if measured else "comes first by name"
+    if measured:
+        reason = "was measured on real scans"
+    elif any(offer.speaks for offer in after) and not chosen.speaks:
+        reason = "knows more kinds of question"
+    else:
+        reason = "comes first by name"
     return Choice(chosen, f"{why}; {others} would, too, and this one {reason}", after)
 
 
