@@ -73,9 +73,7 @@ def _runs(ground: Ground) -> Runs:
             answers = []
             for seed in SEEDS:
                 _say(f"{world}, {name}, seed {seed}")
-                made = run_variant(ground, world, name, seed)
-                assert made is not None, "there is no limit of minutes"
-                answers.append(made)
+                answers.append(run_variant(ground, world, name, seed))
             found[world][name] = answers
     return found
 

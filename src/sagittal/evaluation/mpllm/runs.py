@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ from sagittal.evaluation.runs import settle
 from sagittal.files import versions, write_text
 from sagittal.language.grammar import Pool
 from sagittal.language.tumour_wordings import TumourWordings
-from sagittal.models.vlm.chat import Chat, OwnChat
+from sagittal.models.vlm.chat import OwnChat
 from sagittal.models.vlm.decoder import load_decoder
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.storage import load_vlm
@@ -57,15 +56,13 @@ class Ground:
         model: gives the frozen encoder, and its config.
         decoder: weights of the pretrained decoder.
         chat: words to tokens.
-        vocabulary: tokens of the decoder.
         data: folder of the banks: ``training``, ``validation`` and ``test``, a folder a world in each.
         work: folder of the runs.
     """
 
     model: VLM
     decoder: dict[str, torch.Tensor]
-    chat: Chat
-    vocabulary: int
+    chat: OwnChat
     data: Path
     work: Path
 
@@ -94,8 +91,7 @@ def ground_of(model: str, data: str | Path, work: str | Path) -> Ground:
     """
     decoder, tokenizer = load_decoder(find_checkpoint("decoder-small"))
     made, _, _ = load_vlm(find_checkpoint(model), task="mpllm")
-    chat = OwnChat(tokenizer)
-    return Ground(made, decoder.state_dict(), chat, tokenizer.size, Path(data), Path(work))
+    return Ground(made, decoder.state_dict(), OwnChat(tokenizer), Path(data), Path(work))
 
 
 def digest(state: dict[str, torch.Tensor]) -> str:
@@ -112,27 +108,21 @@ def run_variant(
     world: World,
     name: str,
     seed: int,
-    *,
-    minutes: float = math.inf,
     say: Say = lambda line: None,
-) -> list[Answered] | None:
+) -> list[Answered]:
     """Train a variant and ask it.
 
     Args:
         ground: what it stands on.
         world, name, seed: which run.
-        minutes: of training in this call.
         say: told of the training's lines.
-
-    Returns:
-        Its answers; ``None`` where the minutes were not enough.
 
     Raises:
         IntegrityError: the folder holds another run.
     """
     variant = VARIANTS[name]
     folder = ground.work / f"{world}-{name}-{seed}"
-    config = variant.config(ground.vocabulary)
+    config = variant.config(ground.chat.tokenizer.size)
     what: dict[str, Any] = {
         "schema": "sagittal.mpllm-run/1", "world": world, "variant": name, "seed": seed,
         "config": config.model_dump(mode="json"), "loop": asdict(LOOP),
@@ -152,8 +142,7 @@ def run_variant(
         model, LOOP, _training(ground, model, world, seed, variant.region_given).loss, folder, say=say,
         hidden=hidden_matrices(model),
     )  # fmt: skip
-    if loop.run(minutes=minutes).step < LOOP.steps:
-        return None
+    loop.run()
     loop.use_mean()
     answers = _ask(ground, model, world, variant, "train")
     if variant.spoken:
