@@ -5,13 +5,16 @@
     python recipes/mpllm.py encoder
     python recipes/mpllm.py pooled
     python recipes/mpllm.py train --slake SLAKE/train.json
-    python recipes/mpllm.py ship --ship FOLDER --real ../shared/data
+    python recipes/mpllm.py ship --stage train --ship FOLDER
+    python recipes/mpllm.py words --start FOLDER --slake SLAKE/train.json
+    python recipes/mpllm.py ship --start FOLDER --ship FOLDER-TWO --real DATA
 
 ``encoder`` learns to say what lies where, from one sequence at a time; ``pooled`` goes on with what pooled
 tokens tell, too; then the encoder is frozen. ``train`` learns projector, heads and language model together
 (Eq. 2), with sequences missing now and then, and questions that are none of mpLLM's (in what ships, labels
-had the paper's names alone until step 1,500). Each about an hour on one or two cores. ``ship`` finds the
-heads' temperatures on validation questions, and writes the checkpoint.
+had the paper's names alone until step 1,500). Each about an hour on one or two cores. ``words`` goes on from
+what was shipped: the words learn to say what they are told, and short questions are asked; ten minutes.
+``ship`` finds the heads' temperatures on validation questions, and writes the checkpoint.
 """
 
 from __future__ import annotations
@@ -28,11 +31,11 @@ from sagittal.language.tumour_wordings import TumourWordings
 from sagittal.models.checkpoint import Accepts, Card, Score
 from sagittal.models.mpllm.presets import mpllm_config
 from sagittal.models.mpllm.tasks import HEADS
-from sagittal.models.vlm.chat import OwnChat
+from sagittal.models.vlm.chat import Chat, OwnChat
 from sagittal.models.vlm.decoder import load_decoder
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.presets import SMALL_ENCODER
-from sagittal.models.vlm.storage import save_vlm
+from sagittal.models.vlm.storage import load_vlm, save_vlm
 from sagittal.nn.vit import ViT
 from sagittal.runtime import keep_memory, runtime
 from sagittal.score.descriptors import TASKS, hits
@@ -60,7 +63,12 @@ TRAIN = LoopConfig(
     steps=2_600, rate=1e-3, hidden_rate=3e-3, warm_up=60, decay=0.02, mean_over=150, save_every=100,
     score_every=400,
 )  # fmt: skip
+WORDS = LoopConfig(
+    steps=900, rate=5e-4, hidden_rate=1.5e-3, warm_up=30, decay=0.02, mean_over=100, save_every=100,
+    score_every=300,
+)  # fmt: skip
 LEARNING = StreamConfig(missing=0.25, stray=0.1, renamed=0.6)
+SAYING = dataclasses.replace(LEARNING, untold=0.05, short=0.25, other=0.5)
 CHOOSING = StreamConfig(batch=64, pool="withheld")
 
 
@@ -69,11 +77,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("step", choices=("encoder", "pooled", "train", "ship"))
+    parser.add_argument("step", choices=("encoder", "pooled", "train", "words", "ship"))
     parser.add_argument("--data", type=Path, default=Path("runs/mpllm/data"))
     parser.add_argument("--decoder", default="decoder-small", help="name or folder of the checkpoint")
     parser.add_argument("--slake", type=Path, help="SLAKE's train.json: its questions are none of mpLLM's")
     parser.add_argument("--out", type=Path, default=Path("runs/mpllm"))
+    parser.add_argument("--start", default="mpllm-small", help="model that `words` goes on from")
+    parser.add_argument("--stage", choices=("train", "words"), default="words", help="what `ship` ships")
     parser.add_argument("--ship", type=Path, help="folder that receives the checkpoint")
     parser.add_argument("--real", type=Path, help="labelled real scans, for the card's scores")
     parser.add_argument("--minutes", type=float, default=float("inf"))
@@ -82,7 +92,8 @@ def main() -> None:
     torch.manual_seed(given.seed)
     torch.set_flush_denormal(True)
     keep_memory()
-    {"encoder": _encoder, "pooled": _encoder, "train": _train, "ship": _ship}[given.step](given)
+    steps = {"encoder": _encoder, "pooled": _encoder, "train": _train, "words": _train, "ship": _ship}
+    steps[given.step](given)
 
 
 def _encoder(given: argparse.Namespace) -> None:
@@ -107,24 +118,25 @@ def _encoder(given: argparse.Namespace) -> None:
 
 
 def _train(given: argparse.Namespace) -> None:
-    model, chat = _begun(given)
+    words = given.step == "words"
+    model, chat = _shipped(given) if words else _begun(given)
     pairs = slake_pairs(given.slake, languages=("en", "zh")) if given.slake else []
     others = [question for question, _ in pairs]
     training = MpLLMTraining(
         model,
-        _stream(given, model, chat, "training", LEARNING, others),
+        _stream(given, model, chat, "training", SAYING if words else LEARNING, others),
         _stream(given, model, chat, "validation", CHOOSING),
     )
     loop = Loop(
-        model, TRAIN, training.loss, given.out / "train", scores=training.scores, say=_say,
-        hidden=hidden_matrices(model),
+        model, WORDS if words else TRAIN, training.loss, given.out / given.step, scores=training.scores,
+        say=_say, hidden=hidden_matrices(model),
     )  # fmt: skip
     loop.run(minutes=given.minutes)
 
 
 def _ship(given: argparse.Namespace) -> None:
-    model, chat = _begun(given)
-    use_mean(torch.load(given.out / "train" / "last.pt", weights_only=True), model)
+    model, chat = _shipped(given) if given.stage == "words" else _begun(given)
+    use_mean(torch.load(given.out / given.stage / "last.pt", weights_only=True), model)
     model.eval()
     logits: dict[str, list[torch.Tensor]] = {head.name: [] for head in HEADS}
     targets: dict[str, list[torch.Tensor]] = {head.name: [] for head in HEADS}
@@ -192,7 +204,7 @@ def card(scores: tuple[Score, ...]) -> Card:
     )
 
 
-def _begun(given: argparse.Namespace) -> tuple[VLM, OwnChat]:
+def _begun(given: argparse.Namespace) -> tuple[VLM, Chat]:
     """The model before it is trained: frozen encoder and pretrained decoder, as they ship."""
     decoder, tokenizer = load_decoder(find_checkpoint(given.decoder))
     model = VLM(mpllm_config("small", tokenizer.size)).train()
@@ -203,8 +215,14 @@ def _begun(given: argparse.Namespace) -> tuple[VLM, OwnChat]:
     return model, OwnChat(tokenizer)
 
 
+def _shipped(given: argparse.Namespace) -> tuple[VLM, Chat]:
+    model, chat, _ = load_vlm(find_checkpoint(given.start), task="mpllm")
+    freeze_encoder(model)
+    return model.train(), chat
+
+
 def _stream(
-    given: argparse.Namespace, model: VLM, chat: OwnChat, split: str, config: StreamConfig,
+    given: argparse.Namespace, model: VLM, chat: Chat, split: str, config: StreamConfig,
     others: list[str] | None = None,
 ) -> TumourStream:  # fmt: skip
     bank = _bank(given, split)

@@ -130,11 +130,29 @@ def test_version_and_no_arguments(capsys):
 @pytest.mark.parametrize(
     "command",
     ["info", "describe", "simulate", "build tumour-vqa", "check", "atlas add", "atlas list", "rate export",
-     "rate score", "paraphrase", "doctor"],
+     "rate score", "rate agreement", "paraphrase", "doctor"],
 )  # fmt: skip
 def test_every_command_has_help_with_an_example(capsys, command):
     code, out, _ = call(capsys, *command.split(), "--help")
     assert code == 0 and "Example:" in out and f"sagittal {command}" in out
+
+
+def test_agreement_of_two_answer_files(capsys, tmp_path):
+    line = {"id": "a", "study": "s", "label": "ET", "asked": ["volume", "shape"], "beyond": False}
+    said = [{"volume": ["<1%"], "shape": "round"}, {"volume": ["1-5%"], "shape": ["round"]}]
+    files = [tmp_path / name for name in ("reader.jsonl", "model.jsonl")]
+    for path, classes in zip(files, said, strict=True):
+        path.write_text(json.dumps({**line, "classes": classes}) + "\n", encoding="utf-8")
+    code, out, _ = call(capsys, "rate", "agreement", *files, "--json")
+    whole, label = json.loads(out)
+    assert code == 0 and (whole["label"], label["label"], whole["questions"]) == ("all", "ET", 1)
+    values = {task: own["value"] for task, own in whole["tasks"].items()}
+    assert values == {"volume": 0, "region": None, "shape": 1, "spread": None, "mean": 0.5}
+    code, out, _ = call(capsys, "rate", "agreement", *files)
+    assert code == 0 and "100.0%" in out and "–" in out
+    files[1].write_text(json.dumps({**line, "asked": ["size"], "classes": {}}) + "\n", encoding="utf-8")
+    code, _, err = call(capsys, "rate", "agreement", *files)
+    assert code == 2 and "no such task: size" in err and "Line 1" in err
 
 
 BAD = {

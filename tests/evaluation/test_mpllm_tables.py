@@ -55,7 +55,6 @@ def answers(right: float, seed: int, heads: bool = True, words: bool = True) -> 
                 Answered(
                     f"{study}/{label}", f"s{study}", label, "in_scope", TASKS, ALL, said if heads else None,
                     sure if heads else {}, "?", "words" if words else None, said if words else None,
-                    (0.5, 0.5) if heads else (),
                 )
             )  # fmt: skip
     return made

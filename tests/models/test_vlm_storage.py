@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ from transformers import PreTrainedTokenizerFast
 
 from sagittal.errors import ConfigError, FileFormatError, StorageError
 from sagittal.language.tokenizer import CHAT_TOKENS, Tokenizer
-from sagittal.models.checkpoint import Accepts, Card
+from sagittal.models.checkpoint import MOST_LAYERS, Accepts, Card
 from sagittal.models.mpllm.presets import mpllm_config
 from sagittal.models.vlm.chat import HubChat, OwnChat, header_of, padded
 from sagittal.models.vlm.config import LoRAConfig, VLMConfig
+from sagittal.models.vlm.decoder import load_decoder, save_decoder
 from sagittal.models.vlm.language import fetch_language, make_language
 from sagittal.models.vlm.model import VLM, Features
 from sagittal.models.vlm.storage import load_vlm, save_vlm
@@ -115,6 +117,52 @@ def test_a_pretrained_folder_is_adapted_and_kept_apart(tmp_path: Path, family: s
     assert whole > 0
     with pytest.raises(ConfigError, match="only where adapters"):
         save_vlm(tmp_path / "bare", make(), own_chat(), CARD, base=str(base))
+
+
+def test_decoder_round_trip(tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    language = make_language(mpllm_config("tiny", 300).language).eval()
+    tokenizer = own_chat().tokenizer
+    for parameter in language.parameters():
+        parameter.data = parameter.data.half().float()
+    save_decoder(tmp_path / "made", language, tokenizer, CARD)
+    again, other = load_decoder(tmp_path / "made")
+    assert other.encode("How large?") == tokenizer.encode("How large?")
+    for name, tensor in language.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name]), name
+    with pytest.raises(ConfigError, match="another model"):
+        load_vlm(tmp_path / "made")
+
+
+@pytest.mark.parametrize("key", ["num_hidden_layers", "vocab_size", "intermediate_size"])
+def test_a_card_that_claims_more_than_its_weights_is_refused(tmp_path: Path, key: str) -> None:
+    torch.manual_seed(4)
+    language = make_language(mpllm_config("tiny", 300).language)
+    save_decoder(tmp_path / "made", language, own_chat().tokenizer, CARD)
+    path = tmp_path / "made" / "card.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["config"]["language"][key] *= 8
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(FileFormatError, match="too large"):
+        load_decoder(tmp_path / "made")
+
+
+def test_layers_beyond_count_are_refused_before_they_are_made() -> None:
+    config = mpllm_config("tiny", 300).language
+    with pytest.raises(ConfigError, match="causal language model"):
+        make_language({**config, "num_hidden_layers": MOST_LAYERS + 1})
+    with torch.device("meta"):
+        assert len(make_language({**config, "num_hidden_layers": MOST_LAYERS}).model.layers) == MOST_LAYERS
+
+
+def test_a_foreign_card_fetches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[object] = []
+    monkeypatch.setattr("socket.socket.connect", lambda self, address: tried.append(address))
+    model = make(lora=LoRAConfig(r=2, alpha=4))
+    save_vlm(tmp_path / "made", model, own_chat(), CARD, base="someone/model-of-theirs")
+    with pytest.raises(StorageError, match="hf download someone/model-of-theirs"):
+        load_vlm(tmp_path / "made")
+    assert not tried
 
 
 def test_the_base_must_be_there(tmp_path: Path) -> None:

@@ -13,13 +13,18 @@ from sagittal.evaluation.mpllm.questions import fixed_questions, load_answers, p
 from sagittal.evaluation.mpllm.tables import agreement_of_words, calibration, scored
 from sagittal.language.tokenizer import CHAT_TOKENS, Tokenizer
 from sagittal.language.tumour_wordings import TumourWordings
+from sagittal.language.wording import TYPES
 from sagittal.measure.anatomy_atlas import REGIONS
 from sagittal.models.mpllm.presets import mpllm_config
+from sagittal.models.mpllm.reading import read_answer
+from sagittal.models.mpllm.tasks import encoded, truth_of
 from sagittal.models.vlm.chat import OwnChat
 from sagittal.models.vlm.model import VLM
 from sagittal.nn.vit import ViT, ViTConfig
 from sagittal.simulate import HeadSet, preset
 from sagittal.train.mpllm import MpLLMTraining, freeze_encoder
+from sagittal.train.short_questions import short_question
+from sagittal.train.strays import strays
 from sagittal.train.tumour_bank import BankPlan, TumourBank, make_bank
 from sagittal.train.tumour_stream import (
     Asker,
@@ -203,9 +208,47 @@ def test_labels_have_other_names_in_questions_alone(bank: TumourBank, chat: OwnC
     assert 0 < len(strays) < len(questions) / 2
 
 
-def _declined() -> set[str]:
-    from sagittal.train.strays import strays
+def test_words_may_be_told_and_say_what_another_study_has(
+    bank: TumourBank, chat: OwnChat, tmp_path: Path
+) -> None:
+    made = stream(bank, chat, model(chat), tmp_path, other=0.5, untold=1.0)
+    both = [one for number in range(4) for batch in made._draw(number) for one in batch]
+    other = [one for one in both if one.other is not None]
+    assert len(other) / len(both) == pytest.approx(0.5, abs=0.15)
+    assert any(one.other != one.truth for one in other)
+    for one in other:
+        own = bank.facts(one.study)["labels"]
+        facts = next(f for f in own if f["label"] == one.targets.label)
+        assert one.truth == truth_of(facts, one.targets.asked, beyond=one.targets.out_of_scope)
+        assert read_answer(one.answer, one.targets.asked) == one.other
+    turn, targets = made.turn(
+        other[:1] + [one for one in both if one.other is None][:1], np.random.default_rng(0)
+    )
+    told = torch.cat(list(encoded([other[0].other]).values()), dim=-1)[0]
+    assert torch.equal(turn.chosen, torch.stack([told, torch.zeros_like(told)]))
+    assert all(torch.equal(v[0], encoded([other[0].truth])[k][0]) for k, v in targets.items())
 
+
+def test_short_questions_ask_the_same(bank: TumourBank, chat: OwnChat, tmp_path: Path) -> None:
+    made = stream(bank, chat, model(chat), tmp_path, short=1.0, renamed=1.0)
+    asked = [one for batch in made._draw(0) for one in batch if one.targets.kind == "in_scope"]
+    assert asked
+    for one in asked:
+        assert len(one.question.split()) <= 8 + 6 * len(one.targets.asked)
+        assert "{" not in one.question
+        assert any(name in one.question for name in other_names("train")[one.targets.label])
+        assert read_answer(one.answer, one.targets.asked) == one.truth
+    rng = np.random.default_rng(0)
+    drawn = {
+        part: {short_question(rng, tasks, "ET", part) for tasks in TYPES for _ in range(60)}
+        for part in ("train", "test")
+    }
+    assert not drawn["train"] & drawn["test"]
+    assert len(drawn["train"]) > 300
+    assert not drawn["test"] & set(strays("test").all())
+
+
+def _declined() -> set[str]:
     return set(strays("train").answers)
 
 
@@ -251,4 +294,3 @@ def test_answers_come_back_from_their_file(
         assert 0 <= agreement_of_words(answers)["scope"] <= 1
         assert calibration(answers)["region"].count > 0
         assert sum(answers[0].probabilities["volume"].values()) == pytest.approx(1, abs=1e-3)
-        assert len(answers[0].experts) == 4

@@ -15,12 +15,13 @@ from torch import Tensor
 from sagittal.agent.loop import Outcome
 from sagittal.answer import FieldValue, Step
 from sagittal.errors import InputError
+from sagittal.geometry import Geometry
 from sagittal.io.labels import load_labels
 from sagittal.language.wording import CANONICAL, TASKS
 from sagittal.models.mpllm.reading import read_answer
 from sagittal.models.mpllm.tasks import BEYOND, SCOPE, decoded
 from sagittal.models.vlm.chat import Chat, header_of, padded
-from sagittal.models.vlm.model import VLM
+from sagittal.models.vlm.model import VLM, Features
 from sagittal.models.vlm.storage import load_vlm
 from sagittal.models.vlm.volumes import PreparedVolumes, prepare_volumes
 from sagittal.runtime import Runtime, one_thread, runtime
@@ -32,6 +33,21 @@ _SCOPE_WORDS = (
     "This asks for something that the model does not describe: it tells volume, region, shape and spread of "
     "the parts of a tumour (“What is the volume and shape of the enhancing tissue?”)."
 )
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """What a model has seen of a study, for any number of questions.
+
+    Attributes:
+        images: by sequence.
+        features: of them.
+        grid: that they were sampled on.
+    """
+
+    images: Mapping[str, Image]
+    features: Features
+    grid: Geometry
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,13 +106,33 @@ class MpLLMAnswerer:
             InputError: an image is not skull-stripped.
         """
         begun = time.perf_counter()
+        return self.answer(question, self.look(volumes), begun)
+
+    def look(self, volumes: Mapping[str, Image]) -> Looked:
+        """Prepare and encode the images of a study.
+
+        Raises:
+            InputError: an image is not skull-stripped.
+        """
         kinds = self.model.config.images
         given = {image.kind: image for image in volumes.values() if image.kind in kinds}
         prepared = self._prepare(given)
-        with torch.no_grad(), torch.autocast(self.runtime.device.type, self.runtime.dtype), one_thread():
+        with torch.no_grad(), torch.autocast(self.runtime.device.type, self.runtime.dtype):
             features = self.model.look(*self._tensors(given, prepared))
+        return Looked(given, features, prepared.grid)
+
+    def answer(self, question: str, looked: Looked, begun: float | None = None) -> Outcome:
+        """Choose classes and say them.
+
+        Args:
+            question: in words.
+            looked: from :meth:`look`.
+            begun: when the work for this answer began (``time.perf_counter``); now, by itself.
+        """
+        begun = time.perf_counter() if begun is None else begun
+        with torch.no_grad(), torch.autocast(self.runtime.device.type, self.runtime.dtype), one_thread():
             prompt = self.model.prompt(
-                padded([self.chat.question(question)]), features, header_of(self.chat, 1)
+                padded([self.chat.question(question)]), looked.features, header_of(self.chat, 1)
             )
             [probabilities] = self.model.probabilities(prompt)
             [told] = decoded(self.model.choose(prompt))
@@ -104,15 +140,16 @@ class MpLLMAnswerer:
             [row] = prompt.context.generate(max_tokens=_LONGEST, stop={self.chat.end})
         text, cut = self.chat.decode(row), row[-1:] != [self.chat.end]
         experts = [] if prompt.routing is None else [round(w, 4) for w in prompt.routing.high[0].tolist()]
-        looked: dict[str, Any] = {
-            "images": {kind: image.name for kind, image in given.items()},
-            "grid": prepared.grid.describe(),
+        seen: dict[str, Any] = {
+            "images": {kind: image.name for kind, image in looked.images.items()},
+            "grid": looked.grid.describe(),
         }
         step = Step(
-            "model", self.name, looked, {"probabilities": probabilities, "experts": experts, "words": text},
+            "model", self.name, seen, {"probabilities": probabilities, "experts": experts, "words": text},
             time.perf_counter() - begun,
         )  # fmt: skip
-        outcome = self._outcome(told, probabilities, text, cut, step, sorted(set(kinds) - set(given)))
+        missing = sorted(set(self.model.config.images) - set(looked.images))
+        outcome = self._outcome(told, probabilities, text, cut, step, missing)
         return replace(outcome, suggestions=_others(question))
 
     def _prepare(self, given: Mapping[str, Image]) -> PreparedVolumes:

@@ -1,11 +1,13 @@
-"""``sagittal rate``: sheets on which a reader marks answers or questions, and their score."""
+"""``sagittal rate``: sheets on which a reader marks answers or questions; two raters compared."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from sagittal.cli.console import output, print_json
 
@@ -59,6 +61,41 @@ def score(
         print_json(scores)
     else:
         output().print(to_markdown(scores), markup=False)
+
+
+@group.command(
+    "agreement",
+    epilog="Example:  sagittal rate agreement reader.jsonl model.jsonl (form: docs/vision-language.md)",
+)
+def agreement(
+    first: Annotated[Path, typer.Argument(help="Answers of a rater: a reader, a model, or the truth.")],
+    second: Annotated[Path, typer.Argument(help="Those of another, to the same questions.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """How often two raters choose the same class, task by task, with intervals (mpLLM, Tables 15 and 16)."""
+    from sagittal.score.descriptors import agreement_table, hits, read_answers
+
+    found = agreement_table(hits(read_answers(first), read_answers(second)))
+    if as_json:
+        print_json(found)
+        return
+    from rich.table import Table
+
+    table = Table(
+        "label", "questions", *found[0]["tasks"], box=None, padding=(0, 2, 0, 0), header_style="dim"
+    )
+    for row in found:
+        cells = map(_interval, row["tasks"].values())
+        table.add_row(escape(row["label"]), str(row["questions"]), *cells)
+    output().print(table)
+    output().print("95 % intervals: studies drawn anew 500 times; regions one by one.", markup=False)
+
+
+def _interval(found: Mapping[str, float | None]) -> str:
+    if found["value"] is None:
+        return "–"
+    whole = f"{found['value']:.1%}"
+    return whole if found["low"] is None else f"{whole} ({found['low']:.1%}–{found['high']:.1%})"
 
 
 def _named(pairs: list[str], what: str) -> dict[str, Path]:

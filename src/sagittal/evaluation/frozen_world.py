@@ -140,6 +140,26 @@ def study_hash(place: Place, made: SimulatedStudy) -> str:
     return digest.hexdigest()
 
 
+def check_study(place: Place, made: SimulatedStudy, table: Mapping[str, Any]) -> None:
+    """Compare a study with what was frozen.
+
+    Args:
+        place, made: of a world.
+        table: of the same.
+
+    Raises:
+        IntegrityError: it is not what it was.
+    """
+    found, known = study_hash(place, made), table["frozen"]["studies"][place.name]
+    if found != known:
+        raise IntegrityError(
+            "A study of the test world is not what it was when the world was frozen.",
+            expected=known,
+            got=f"{place.name}: {found}",
+            remedy="the simulator or a library has changed: use the versions that the table names",
+        )
+
+
 def image_checksum(made: SimulatedStudy) -> str:
     """SHA-256 over a study's images, of one machine: for information."""
     digest = hashlib.sha256()
@@ -167,17 +187,9 @@ def frozen_world(
         IntegrityError: a study is not what it was.
     """
     table = table or world_table()
-    known = table["frozen"]["studies"]
     for place in places(table) if only is None else only:
         made = make_study(place, heads)
-        found = study_hash(place, made)
-        if found != known[place.name]:
-            raise IntegrityError(
-                "A study of the test world is not what it was when the world was frozen.",
-                expected=known[place.name],
-                got=f"{place.name}: {found}",
-                remedy="the simulator or a library has changed: use the versions that the table names",
-            )
+        check_study(place, made, table)
         yield place, made
 
 

@@ -36,6 +36,8 @@ Keep = Callable[[str], bool]
 
 _LARGEST_TEXT = 16 << 20
 _DTYPES: Mapping[str, torch.dtype] = {"float16": torch.float16, "float32": torch.float32}
+#: Layers that a foreign config may ask for: each is an object, before any weight of it is.
+MOST_LAYERS = 512
 
 
 class _Frozen(BaseModel):
@@ -132,6 +134,28 @@ class Checkpoint:
     card: Card
     texts: Mapping[str, str]
     precision: Precision
+
+    def check_size(self, make: Callable[[], nn.Module], keep: Keep = lambda name: True) -> None:
+        """Make sure that the weights on disk can be those of a model, before memory is taken for it.
+
+        A config may claim any size; a file is as large as it is.
+
+        Args:
+            make: builds the model by the checkpoint's config; called without memory for weights.
+            keep: names of tensors that the checkpoint holds.
+
+        Raises:
+            FileFormatError: the model has more parameters than the file has room for.
+        """
+        with torch.device("meta"):
+            claimed = sum(p.numel() for name, p in make().named_parameters() if keep(name))
+        held = (self.folder / WEIGHTS).stat().st_size // _DTYPES[self.precision].itemsize
+        if claimed > held:
+            raise FileFormatError(
+                "The weights cannot be those of this model: its config is too large for them.",
+                expected=f"at most {held} parameters, by the size of {WEIGHTS}",
+                got=claimed,
+            )
 
     def load_into(self, model: nn.Module, keep: Keep = lambda name: True) -> None:
         """Read the weights into a model, in the model's own precision.

@@ -38,6 +38,19 @@ class Told:
     classes: Mapping[str, tuple[str, ...]]
     beyond: bool = False
 
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in an answer file."""
+        return {"classes": {task: list(words) for task, words in self.classes.items()}, "beyond": self.beyond}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Told:
+        """Inverse of :meth:`to_json`; raises what plain code does for a value of another form."""
+        classes = {
+            task: (words,) if isinstance(words, str) else tuple(map(str, words))
+            for task, words in value["classes"].items()
+        }
+        return cls(classes, bool(value.get("beyond", False)))
+
 
 @dataclass(frozen=True)
 class Rated:
@@ -60,18 +73,17 @@ class Rated:
         """A line of an answer file."""
         return {
             "id": self.id, "study": self.study, "label": self.label, "asked": list(self.asked),
-            "classes": {task: list(words) for task, words in self.told.classes.items()},
-            "beyond": self.told.beyond,
+            **self.told.to_json(),
         }  # fmt: skip
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Rated:
-        """Inverse of :meth:`to_json`."""
-        classes = {task: tuple(map(str, words)) for task, words in value["classes"].items()}
-        return cls(
-            str(value["id"]), str(value["study"]), str(value["label"]), tuple(value["asked"]),
-            Told(classes, bool(value.get("beyond", False))),
-        )  # fmt: skip
+        """Inverse of :meth:`to_json`; raises what plain code does for a value of another form."""
+        asked, told = tuple(value["asked"]), Told.from_json(value)
+        strange = {*asked, *told.classes} - set(TASKS)
+        if strange:
+            raise ValueError(f"no such task: {', '.join(sorted(map(str, strange)))}")
+        return cls(str(value["id"]), str(value["study"]), str(value["label"]), asked, told)
 
 
 def read_answers(path: str | Path) -> list[Rated]:
@@ -116,6 +128,10 @@ class Hits:
     def where(self, keep: NDArray[np.bool_]) -> Hits:
         """Some of the questions."""
         return Hits({t: v[keep] for t, v in self.tasks.items()}, self.studies[keep], self.labels[keep])
+
+    def only(self, tasks: Sequence[str]) -> Hits:
+        """Some of the tasks."""
+        return Hits({task: self.tasks[task] for task in tasks}, self.studies, self.labels)
 
     def figures(self, weights: NDArray[np.float64] | None = None) -> dict[str, float]:
         """Accuracy of each task, and ``mean``, that of the tasks.
@@ -221,13 +237,16 @@ def difference(first: Sequence[Hits], second: Sequence[Hits]) -> dict[str, Figur
         raise InputError("Only answers to the same questions are compared.")
 
     def apart(weights: NDArray[np.float64]) -> dict[str, float]:
-        means = [
-            {name: float(np.mean([one.figures(weights)[name] for one in side])) for name in (*TASKS, "mean")}
-            for side in (first, second)
-        ]
-        return {name: means[0][name] - means[1][name] for name in means[0]}
+        one, other = (means(side, weights) for side in (first, second))
+        return {name: one[name] - other[name] for name in one}
 
     return resampled(apart, studies)
+
+
+def means(runs: Sequence[Hits], weights: NDArray[np.float64] | None = None) -> dict[str, float]:
+    """:meth:`Hits.figures`, averaged over runs (seeds)."""
+    each = [one.figures(weights) for one in runs]
+    return {name: float(np.mean([figures[name] for figures in each])) for name in each[0]}
 
 
 def scope_figures(truth: Sequence[Rated], given: Sequence[Rated]) -> dict[str, Figure]:
@@ -251,6 +270,26 @@ def scope_figures(truth: Sequence[Rated], given: Sequence[Rated]) -> dict[str, F
 def by_label(found: Hits) -> dict[str, Hits]:
     """The questions of each label (Table 4)."""
     return {str(label): found.where(found.labels == label) for label in np.unique(found.labels)}
+
+
+def agreement_table(found: Hits) -> list[dict[str, Any]]:
+    """Agreement of two raters over all questions, and over those of each label.
+
+    Returns:
+        Rows of plain JSON: ``label`` (``all`` first), ``questions``, and of each of ``tasks`` and their
+        ``mean`` the ``value`` with ``low`` and ``high``; ``None`` where nothing was asked.
+    """
+    rows = []
+    for label, own in {"all": found, **by_label(found)}.items():
+        tasks = {
+            task: {
+                name: None if np.isnan(value) else value
+                for name, value in (("value", f.value), ("low", f.low), ("high", f.high))
+            }
+            for task, f in accuracy(own).items()
+        }
+        rows.append({"label": label, "questions": len(own.studies), "tasks": tasks})
+    return rows
 
 
 def write_answers(answers: Iterable[Rated]) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sagittal.measure.anatomy_atlas import REGIONS
 from sagittal.models.mpllm.tasks import HEADS, NOT_ASKED, SCOPE
 from sagittal.models.vlm.chat import real_targets
 from sagittal.models.vlm.model import VLM
@@ -80,7 +81,8 @@ def _hits(heads: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[st
         if head.name != SCOPE:
             asked = truth[:, head.places[NOT_ASKED]] == 0
         if head.many:
-            alike = ((own > 0) == (truth > 0))[asked][:, 3:].float().mean(dim=1)
+            real = [head.places[name] for name in REGIONS]
+            alike = ((own > 0) == (truth > 0))[asked][:, real].float().mean(dim=1)
         else:
             alike = (own.argmax(-1) == truth.argmax(-1))[asked].float()
         found[head.name] = alike.tolist()

@@ -46,14 +46,12 @@ class TumourStudy:
 
     Attributes:
         name: unique in its bank.
-        protocol: whose questions are asked of it: ``gli``, ``met`` or ``goat``.
         images: (M, D, H, W) uint8.
         maps: (D, H, W) uint8.
         labels: facts of each label.
     """
 
     name: str
-    protocol: str
     images: NDArray[np.uint8]
     maps: NDArray[np.uint8]
     labels: tuple[dict[str, Any], ...]
@@ -182,9 +180,7 @@ class TumourBank:
         block, place = self._places[number]
         facts = self._facts[number]
         images, maps = _arrays(block)
-        return TumourStudy(
-            facts["name"], facts["protocol"], images[place], maps[place], tuple(facts["labels"])
-        )
+        return TumourStudy(facts["name"], images[place], maps[place], tuple(facts["labels"]))
 
 
 @cache

@@ -30,6 +30,7 @@ from sagittal.models.mpllm.tasks import encoded, truth_of
 from sagittal.models.vlm.chat import Chat, header_of, padded
 from sagittal.models.vlm.model import VLM, Features, Turn
 from sagittal.score.descriptors import Told
+from sagittal.train.short_questions import short_question
 from sagittal.train.strays import Strays, strays
 from sagittal.train.tumour_bank import TumourBank
 
@@ -45,12 +46,14 @@ class Asked:
         study: its number in the bank.
         question, answer: the words.
         truth: what the heads should say.
+        other: what the words are told and say instead, where they are not to say the truth.
     """
 
     study: int
     question: str
     answer: str
     truth: Told
+    other: Told | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +149,9 @@ class StreamConfig:
         untold: share of answers whose words are not told what the heads chose, where they are told at all.
         stray: share of questions that are none of the protocol's.
         renamed: share of questions that call the label by another name than the paper's.
+        short: share of the questions in scope that are asked in a few words.
+        other: share of answers that tell what is true of another patient, as the words are told then: so they
+            learn to say what the heads choose, and not what they see themselves.
         region_given: whether the question also says in which regions the label lies (Table 7).
     """
 
@@ -155,6 +161,8 @@ class StreamConfig:
     untold: float = 0.3
     stray: float = 0.0
     renamed: float = 0.0
+    short: float = 0.0
+    other: float = 0.0
     region_given: bool = False
 
 
@@ -186,6 +194,9 @@ class TumourStream:
         self._labels = [
             (study, label) for study in range(len(self.bank)) for label in self.bank.facts(study)["labels"]
         ]
+        self._by_label: dict[str, list[Mapping[str, Any]]] = {}
+        for _, facts in self._labels:
+            self._by_label.setdefault(facts["label"], []).append(facts)
         self._drawn = lru_cache(maxsize=2)(self._draw)
 
     def batch(self, number: int) -> tuple[Turn, dict[str, Tensor]]:
@@ -199,8 +210,9 @@ class TumourStream:
         targets = encoded([one.truth for one in asked])
         chosen = None
         if self.told:
-            chosen = torch.cat(list(targets.values()), dim=-1)
-            chosen[torch.from_numpy(rng.random(len(asked)) < self.config.untold)] = 0
+            chosen = torch.cat(list(encoded([one.other or one.truth for one in asked]).values()), dim=-1)
+            same = np.array([one.other is None for one in asked])
+            chosen[torch.from_numpy(same & (rng.random(len(asked)) < self.config.untold))] = 0
         present = torch.from_numpy(_there(rng, len(asked), self.features.cls.shape[1], self.config.missing))
         turn = Turn(
             padded([self.chat.question(one.question) for one in asked]),
@@ -225,9 +237,15 @@ class TumourStream:
         if self.config.stray and rng.random() < self.config.stray:
             return Asked(study, *self.strays.draw(rng), Told({}, True))
         asked = asker.ask(rng, study, facts)
+        targets = asked.targets
+        if self.config.short and targets.kind == "in_scope" and rng.random() < self.config.short:
+            asked = replace(asked, question=short_question(rng, targets.asked, targets.label_text))
         if self.config.renamed and rng.random() < self.config.renamed:
-            names = other_names("train")[asked.targets.label]
-            return renamed(asked, names[int(rng.integers(len(names)))])
+            names = other_names("train")[targets.label]
+            asked = renamed(asked, names[int(rng.integers(len(names)))])
+        if self.config.other and rng.random() < self.config.other:
+            others = self._by_label[targets.label]
+            asked = said_of(asked, others[int(rng.integers(len(others)))])
         return asked
 
 
@@ -238,6 +256,12 @@ def asked_of(study: int, targets: TumourTargets, *, region_given: bool = False) 
         question = f"{region_hint(targets)} {question}"
     truth = truth_of(targets.classes(), targets.asked, beyond=targets.out_of_scope)
     return AskedOfLabel(study, question, answer, truth, targets)
+
+
+def said_of(asked: AskedOfLabel, facts: Mapping[str, Any]) -> AskedOfLabel:
+    """The same question, answered with what is true of the same label of another study."""
+    other = asked_of(asked.study, targets_of(asked.targets.open_wording(), facts))
+    return replace(asked, answer=other.answer, other=other.truth)
 
 
 def renamed(asked: AskedOfLabel, name: str) -> AskedOfLabel:

@@ -19,8 +19,7 @@ from torch.nn import functional
 
 from sagittal.measure.anatomy_atlas import REGIONS
 from sagittal.measure.classes import VOLUME_CLASSES
-from sagittal.nn.vit import Seen, ViT
-from sagittal.train.loop import Scores
+from sagittal.nn.vit import ViT
 from sagittal.train.tumour_bank import TumourBank, TumourStudy
 
 #: Values of the lesion maps: none, and the four labels of the paper's GLI studies.
@@ -85,7 +84,8 @@ class VoxelLabels(nn.Module):
         """The weighted sum of the cross-entropies, and each of them."""
         with torch.autocast(batch.images.device.type, torch.bfloat16):
             seen = self.encoder(batch.images)
-            lesions, regions = self.lesion_logits(seen), self._region_logits(seen)
+            lesions = self.lesions(seen.tokens).unflatten(-1, (-1, LESIONS))
+            regions = self.regions(seen.tokens).unflatten(-1, (-1, 1 + len(REGIONS)))
         terms = {
             "lesions": _LESION_WEIGHT * _shares_loss(lesions, batch.lesions),
             "regions": _shares_loss(regions, batch.regions),
@@ -102,13 +102,6 @@ class VoxelLabels(nn.Module):
             terms["pooled"] = _PLACE_WEIGHT * functional.binary_cross_entropy_with_logits(found, truth)
         weighted = [value * (0.1 if name in ("sequence", "volumes") else 1) for name, value in terms.items()]
         return {"loss": torch.stack(weighted).sum(), **terms}
-
-    def lesion_logits(self, seen: Seen) -> Tensor:
-        """(B, *grid, cells, LESIONS)."""
-        return self.lesions(seen.tokens).unflatten(-1, (-1, LESIONS))
-
-    def _region_logits(self, seen: Seen) -> Tensor:
-        return self.regions(seen.tokens).unflatten(-1, (-1, 1 + len(REGIONS)))
 
 
 def _shares_loss(logits: Tensor, shares: Tensor) -> Tensor:
@@ -243,7 +236,7 @@ class VoxelLabelTraining:
         return self.module.losses(self.batch(number))
 
     def scores(self) -> dict[str, float]:
-        """Soft Dice of lesion cells on each sequence, and the mean losses, over some validation studies."""
+        """Mean losses over some validation studies, as they are."""
         found: dict[str, list[float]] = {}
         for batch in self._validation():
             for name, value in self.module.losses(batch).items():
@@ -259,6 +252,3 @@ class VoxelLabelTraining:
             yield together([
                 volumes_of(self.validation.load(n), patch, plain, False) for n in chosen[start : start + 4]
             ])  # fmt: skip
-
-
-__all__ = ["LESIONS", "Scores", "Volumes", "VoxelLabelTraining", "VoxelLabels", "cell_shares", "exposures"]

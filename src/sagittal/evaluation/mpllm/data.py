@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from sagittal.errors import IntegrityError
-from sagittal.evaluation.frozen_world import TUMOURS, Place, places, study_hash, world_heads, world_table
+from sagittal.evaluation.frozen_world import TUMOURS, Place, check_study, places, world_heads, world_table
 from sagittal.models.vlm.presets import ENCODER_SIZE
 from sagittal.simulate import HeadSet, SimulatedStudy
 from sagittal.train.tumour_bank import BankPlan, make_bank
@@ -39,16 +38,10 @@ def _make(
     studies: list[Place], heads: HeadSet, folder: Path, part: tuple[int, int],
     progress: Callable[[str, int, int], None],
 ) -> None:  # fmt: skip
-    known = world_table(TUMOURS)["frozen"]["studies"]
-    first = studies[0]
+    first, table = studies[0], world_table(TUMOURS)
 
     def check(index: int, made: SimulatedStudy) -> None:
-        place = studies[index]
-        if study_hash(place, made) != known[place.name]:
-            raise IntegrityError(
-                "A study of the test world is not what it was when the world was frozen.", got=place.name,
-                remedy="the simulator or a library has changed: use the versions that the table names",
-            )  # fmt: skip
+        check_study(studies[index], made, table)
 
     plan = BankPlan(first.config, heads, first.seed, len(studies), ENCODER_SIZE, check)
     make_bank(folder, plan, part=part, progress=lambda done, of: progress(first.world, done, of))

@@ -1,14 +1,14 @@
 """Fixed questions about a bank of tumour studies, put to a vision-language model; its answers on disk.
 
-The questions are the protocol's own (mpLLM §3.2.1): six of each label of each study, drawn anew in a pool of
-wordings that training never saw. ``OUT/answers.jsonl`` holds them with what heads and words said, so that
+The questions are the protocol's own (mpLLM §3.2.1): six of each label of each study, with wordings drawn
+anew from one of the grammar's pools. A file of JSON lines holds them with what heads and words said, so that
 every table is made without a model.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import torch
 
 from sagittal.builders.tumour_questions import draw_wordings, generator_for
 from sagittal.builders.tumour_vqa import targets_of
-from sagittal.files import to_json_text, write_text
+from sagittal.files import write_text
 from sagittal.language.grammar import Pool
 from sagittal.language.wording import Wordings
 from sagittal.models.mpllm.reading import read_answer
@@ -31,6 +31,7 @@ from sagittal.train.tumour_stream import AskedOfLabel, FeatureStore, asked_of
 #: Of the fixed questions' wordings.
 SEED = 7403
 _LONGEST = 160
+_RATERS = ("truth", "heads", "spoken")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,6 @@ class Answered:
         question: its words.
         text: the model's words; ``None`` where it was not let speak.
         spoken: what the words say, read back.
-        experts: the high-level router's weights; empty of projectors without.
     """
 
     id: str
@@ -61,7 +61,6 @@ class Answered:
     question: str
     text: str | None
     spoken: Told | None
-    experts: tuple[float, ...]
 
     def rated(self, who: str) -> Rated:
         """What one rater says: ``truth``, ``heads`` or ``spoken``."""
@@ -95,7 +94,6 @@ def put_questions(
     *,
     words: bool,
     batch: int = 64,
-    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[Answered]:
     """Ask a model everything.
 
@@ -106,7 +104,6 @@ def put_questions(
         asked: questions.
         words: whether the model speaks, too; heads alone answer much faster.
         batch: questions at a time.
-        progress: told of questions done.
     """
     model.eval()
     order = sorted(range(len(asked)), key=lambda n: len(asked[n].question))
@@ -122,7 +119,6 @@ def put_questions(
             texts = _speak(model, chat, prompt) if words else [None] * len(own)
         for n, answered in zip(chosen, _answered(model, prompt, bank, own, chosen, texts), strict=True):
             found[n] = answered
-        progress(min(start + batch, len(order)), len(order))
     return [found[n] for n in range(len(asked))]
 
 
@@ -140,7 +136,6 @@ def _answered(
     if model.heads is not None:
         chosen = list(decoded(model.choose(prompt)))
     probabilities = model.probabilities(prompt)
-    routed = prompt.routing.high.float().tolist() if prompt.routing is not None else [[]] * len(asked)
     for row, one in enumerate(asked):
         text, targets = texts[row], one.targets
         name = bank.facts(one.study)["name"]
@@ -148,13 +143,12 @@ def _answered(
             f"{name}/{targets.label}/{numbers[row]}", name, targets.label, targets.kind, targets.asked,
             one.truth, chosen[row], probabilities[row], one.question, text,
             None if text is None else read_answer(text, targets.asked),
-            tuple(round(w, 5) for w in routed[row]),
         )  # fmt: skip
 
 
 def save_answers(path: str | Path, answers: Sequence[Answered]) -> None:
     """Write answers as JSON lines, whole or not at all."""
-    write_text(path, "".join(json.dumps(json.loads(to_json_text(_plain(one)))) + "\n" for one in answers))
+    write_text(path, "".join(json.dumps(_plain(one), allow_nan=False) + "\n" for one in answers))
 
 
 def load_answers(path: str | Path) -> list[Answered]:
@@ -164,27 +158,17 @@ def load_answers(path: str | Path) -> list[Answered]:
 
 
 def _plain(one: Answered) -> dict[str, Any]:
-    told = {
-        who: None if (own := getattr(one, who)) is None else {
-            "classes": {t: list(w) for t, w in own.classes.items()}, "beyond": own.beyond
-        }
-        for who in ("truth", "heads", "spoken")
-    }  # fmt: skip
+    told = {who: None if (own := getattr(one, who)) is None else own.to_json() for who in _RATERS}
     return {
         "id": one.id, "study": one.study, "label": one.label, "kind": one.kind, "asked": list(one.asked),
         **told, "probabilities": {t: dict(p) for t, p in one.probabilities.items()}, "question": one.question,
-        "text": one.text, "experts": list(one.experts),
+        "text": one.text,
     }  # fmt: skip
 
 
 def _from_plain(value: Mapping[str, Any]) -> Answered:
-    told = {
-        who: None if value[who] is None else Told(
-            {t: tuple(w) for t, w in value[who]["classes"].items()}, value[who]["beyond"]
-        )
-        for who in ("truth", "heads", "spoken")
-    }  # fmt: skip
+    told = {who: None if value[who] is None else Told.from_json(value[who]) for who in _RATERS}
     same = {
         name: value[name] for name in ("id", "study", "label", "kind", "probabilities", "question", "text")
     }
-    return Answered(**same, **told, asked=tuple(value["asked"]), experts=tuple(value["experts"]))  # type: ignore[arg-type]
+    return Answered(**same, **told, asked=tuple(value["asked"]))  # type: ignore[arg-type]

@@ -81,12 +81,13 @@ def _case(answerer: MpLLMAnswerer, case: Case, atlas: Atlas) -> Iterator[RealAns
     labels = load_labels("brats2023")
     question, _ = CANONICAL[TASKS]
     volumes = {image.kind: image for image in case.images}
+    looked = answerer.look(volumes)
     for name, found in described.labels.items():
         facts: Mapping[str, Any] = {
             "volume": found.volume_class, "regions": found.region_words(Thresholds()) or ("undecided",),
             "shape": found.shape_class or "undecided", "spread": found.spread_class or "undecided",
         }  # fmt: skip
-        outcome = answerer.reply(question.replace("{label}", labels.long(name)), volumes)
+        outcome = answerer.answer(question.replace("{label}", labels.long(name)), looked)
         said = {
             task: tuple(value) if isinstance(value := field.value, list) else (str(value),)
             for task, field in outcome.fields.items()

@@ -26,7 +26,6 @@ from sagittal.evaluation.mpllm.questions import (
 from sagittal.evaluation.mpllm.variants import LOOP, VARIANTS, Variant, World
 from sagittal.evaluation.runs import settle
 from sagittal.files import versions, write_text
-from sagittal.language.grammar import Pool
 from sagittal.language.tumour_wordings import TumourWordings
 from sagittal.models.vlm.chat import OwnChat
 from sagittal.models.vlm.decoder import load_decoder
@@ -44,8 +43,6 @@ Say = Callable[[str], None]
 FITTING, FITTING_BLOCKS = "fitting", 15
 #: The high-level router's weights for the template prompts, in a run's folder.
 ROUTER = "router.json"
-#: Answers to questions in withheld phrases, where words are scored.
-WITHHELD = "withheld.jsonl"
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,9 +141,7 @@ def run_variant(
     )  # fmt: skip
     loop.run()
     loop.use_mean()
-    answers = _ask(ground, model, world, variant, "train")
-    if variant.spoken:
-        save_answers(folder / WITHHELD, _ask(ground, model, world, variant, "withheld"))
+    answers = _ask(ground, model, world, variant)
     if isinstance(model.projector, HierarchicalProjector):
         prompts = [prompt for _, prompt in canonical_prompts()]
         weights = router_weights(model.eval(), ground.chat, prompts)
@@ -168,8 +163,8 @@ def _training(ground: Ground, model: VLM, world: World, seed: int, region_given:
     return MpLLMTraining(model, streams[0], streams[1])
 
 
-def _ask(ground: Ground, model: VLM, world: World, variant: Variant, pool: Pool) -> list[Answered]:
+def _ask(ground: Ground, model: VLM, world: World, variant: Variant) -> list[Answered]:
     bank = ground.bank("test", world)
-    asked = fixed_questions(bank, TumourWordings.load(), pool, region_given=variant.region_given)
+    asked = fixed_questions(bank, TumourWordings.load(), "train", region_given=variant.region_given)
     features = ground.features("test", world, bank)
     return put_questions(model, ground.chat, features, bank, asked, words=variant.spoken)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -24,12 +24,15 @@ from sagittal.evaluation.mpllm.questions import (
 )
 from sagittal.evaluation.mpllm.real import RealAnswer, real_answers, real_lines
 from sagittal.evaluation.mpllm.runs import FITTING, Ground, digest
+from sagittal.files import write_text
 from sagittal.language.grammar import Pool
 from sagittal.language.tumour_wordings import TumourWordings
+from sagittal.models.mpllm.reading import read_answer
 from sagittal.models.mpllm.tasks import decoded
 from sagittal.models.vlm.chat import header_of, padded
-from sagittal.score.descriptors import TASKS, Figure, Rated, accuracy, hits, scope_figures
+from sagittal.score.descriptors import TASKS, Figure, Rated, accuracy, hits, scope_figures, write_answers
 from sagittal.score.logistic import LogisticFit, describe_study
+from sagittal.train.short_questions import Part, short_question
 from sagittal.train.strays import strays
 from sagittal.train.tumour_stream import AskedOfLabel, other_names, renamed
 from sagittal.weights import find_checkpoint
@@ -37,6 +40,7 @@ from sagittal.weights import find_checkpoint
 WORLDS = ("gli", "met")
 #: Studies whose labels are called by other names.
 _NAMED_STUDIES = 40
+_SHORT_SEED = 7407
 
 
 def shipped_lines(model: str, ground: Ground, data: Path, pictures: Path) -> list[str]:
@@ -57,9 +61,10 @@ def shipped_lines(model: str, ground: Ground, data: Path, pictures: Path) -> lis
         lines += [f"## Frozen world, {words}", "", *_accuracy_lines(answers)]
         if pool == "train":
             lines += [*agreement_lines(answers), *calibration_lines(answers, pictures / "shipped.png")]
-    lines += ["## Other names for the labels", "", *name_lines(ground)]
+    lines += ["## Other names for the labels, short questions", "", *name_lines(ground)]
+    lines += ["## The reader of words", "", *reader_lines(ground), ""]
     lines += ["## Stray questions", "", *stray_lines(ground), "## Glioma or metastasis (Table 9)", ""]
-    lines += [*diagnosis_lines(ground), "## Real tumours", "", *_real(model, data)]
+    lines += [*diagnosis_lines(ground), "## Real tumours", "", *_real(model, data, pictures)]
     return lines
 
 
@@ -92,7 +97,7 @@ def _accuracy_lines(answers: Sequence[Answered]) -> list[str]:
 
 
 def name_lines(ground: Ground) -> list[str]:
-    """Whether a label is known by other names: the heads choose as they do for the paper's name."""
+    """Whether other words are known: the heads choose as they do for the protocol's wording and name."""
     bank = ground.bank("test", "gli")
     features = ground.features("test", "gli", bank)
     wide = [
@@ -107,20 +112,52 @@ def name_lines(ground: Ground) -> list[str]:
 
     plain = chosen(wide)
     lines = [
-        "| names | questions | same volume | same regions | same shape | same spread |",
+        "| asked with | questions | same volume | same regions | same shape | same spread |",
         "| --- " * 6 + "|",
     ]
-    parts: dict[Literal["train", "test"], str] = {"train": "seen in training", "test": "not seen in training"}
-    for part, words in parts.items():
-        names = other_names(part)
-        asked = [
-            renamed(one, names[one.targets.label][number % len(names[one.targets.label])])
-            for number, one in enumerate(wide)
-        ]
+    for words, asked in _in_other_words(wide).items():
         found = hits(plain, chosen(asked)).figures()
         shares = " | ".join(f"{100 * found[task]:.1f} %" for task in TASKS)
         lines.append(f"| {words} | {len(asked)} | {shares} |")
-    return [*lines, "", "Against the same questions with the paper's name; regions one by one.", ""]
+    against = "Against the same tasks in the protocol's wordings with the paper's name; regions one by one."
+    return [*lines, "", against, ""]
+
+
+def _in_other_words(wide: Sequence[AskedOfLabel]) -> dict[str, list[AskedOfLabel]]:
+    """The same questions with other names, and in a few words."""
+    found: dict[str, list[AskedOfLabel]] = {}
+    parts: dict[Part, str] = {"train": "seen in training", "test": "not seen in training"}
+    for part, words in parts.items():
+        found[f"names {words}"] = [renamed(one, _name(one, n, part)) for n, one in enumerate(wide)]
+    for part, words in parts.items():
+        rng = np.random.default_rng(_SHORT_SEED)
+        found[f"a few words and such names, {words}"] = [
+            replace(one, question=short_question(rng, one.targets.asked, _name(one, n, part), part))
+            for n, one in enumerate(wide)
+        ]
+    return found
+
+
+def _name(one: AskedOfLabel, number: int, part: Part) -> str:
+    names = other_names(part)[one.targets.label]
+    return names[number % len(names)]
+
+
+def reader_lines(ground: Ground) -> list[str]:
+    """How often the reader finds in the reference answers what they were made of."""
+    pools: tuple[Pool, ...] = ("train", "withheld")
+    asked = [
+        one
+        for world in WORLDS
+        for pool in pools
+        for one in fixed_questions(ground.bank("test", world), TumourWordings.load(), pool)
+    ]
+    right = sum(read_answer(one.answer, one.targets.asked) == one.truth for one in asked)
+    share = 100 * right / len(asked)
+    return [
+        f"Of {len(asked)} reference answers, in both pools of wordings, the reader gives back the classes of "
+        f"{right} ({share:.2f} %)."
+    ]
 
 
 @torch.no_grad()
@@ -171,7 +208,7 @@ def diagnosis_lines(ground: Ground) -> list[str]:
     ]  # fmt: skip
 
 
-def _real(model: str, data: Path) -> list[str]:
+def _real(model: str, data: Path, out: Path) -> list[str]:
     answerer = MpLLMAnswerer.load(find_checkpoint(model))
     lines = []
     for final, title in (
@@ -183,6 +220,15 @@ def _real(model: str, data: Path) -> list[str]:
             found = list(real_answers(answerer, data, final=final))
         if found:
             lines += [title, "", *real_lines(found), _real_accuracy(found), ""]
+        if found and final:
+            raters = {"masks": [one.truth for one in found], "model": [one.given for one in found]}
+            for who, answers in raters.items():
+                write_text(out / f"{who}.jsonl", write_answers(answers))
+            lines += [
+                f"Both as answer files: [masks]({out.name}/masks.jsonl), [model]({out.name}/model.jsonl). "
+                "`sagittal rate agreement` compares them with a reader's.",
+                "",
+            ]
     return lines or ["No real tumours are at hand.", ""]
 
 

@@ -18,6 +18,7 @@ from sagittal.score.descriptors import (
     by_label,
     difference,
     hits,
+    means,
     resampled,
     scope_figures,
 )
@@ -35,17 +36,16 @@ class Scored:
 
     def figures(self) -> dict[str, Figure]:
         """Means over the seeds, with spread over studies."""
+        return resampled(lambda weights: means(self.seeds, weights), self.seeds[0].studies)
 
-        def found(weights: np.ndarray) -> dict[str, float]:
-            each = [one.figures(weights) for one in self.seeds]
-            return {name: float(np.mean([figures[name] for figures in each])) for name in each[0]}
-
-        return resampled(found, self.seeds[0].studies)
+    def only(self, tasks: Sequence[str]) -> Scored:
+        """Some of the tasks."""
+        return Scored(tuple(one.only(tasks) for one in self.seeds))
 
     def apart(self) -> float:
         """How far the seeds' task means lie apart."""
-        means = [one.figures()["mean"] for one in self.seeds]
-        return max(means) - min(means)
+        found = [one.figures()["mean"] for one in self.seeds]
+        return max(found) - min(found)
 
 
 def scored(runs: Sequence[Sequence[Answered]], *, who: str = "") -> Scored:
@@ -87,34 +87,14 @@ def _speakers(own: Sequence[Sequence[Answered]]) -> list[str]:
 
 def mean_table(number: str, runs: Mapping[str, Sequence[Sequence[Answered]]]) -> list[str]:
     """Task means of some variants, against the full model, paired over studies."""
-    full = scored(runs["full"])
     tasks = [task for task in TASKS if not (number == "7" and task == "region")]
+    full = scored(runs["full"]).only(tasks)
     lines = _head("configuration", ("task mean", "full − this, 95 %", "paper"))
     for name, paper in MEANS[number].items():
-        own = scored(runs[name])
-        value = _over(own.seeds, tasks)
-        apart = "" if name == "full" else _interval(_difference(full, own, tasks))
-        lines.append(_row(VARIANTS[name].words, _sd(value), apart, f"*{paper}*"))
+        own = scored(runs[name]).only(tasks)
+        apart = "" if name == "full" else _interval(difference(full.seeds, own.seeds)["mean"])
+        lines.append(_row(VARIANTS[name].words, _sd(own.figures()["mean"]), apart, f"*{paper}*"))
     return [*lines, ""]
-
-
-def _over(seeds: Sequence[Hits], tasks: Sequence[str]) -> Figure:
-    def found(weights: np.ndarray) -> dict[str, float]:
-        each = [one.figures(weights) for one in seeds]
-        return {"mean": float(np.mean([[figures[task] for task in tasks] for figures in each]))}
-
-    return resampled(found, seeds[0].studies)["mean"]
-
-
-def _difference(first: Scored, second: Scored, tasks: Sequence[str]) -> Figure:
-    def found(weights: np.ndarray) -> dict[str, float]:
-        means = [
-            float(np.mean([[one.figures(weights)[task] for task in tasks] for one in side.seeds]))
-            for side in (first, second)
-        ]
-        return {"mean": means[0] - means[1]}
-
-    return resampled(found, first.seeds[0].studies)["mean"]
 
 
 def task_table(runs: Mapping[str, Sequence[Sequence[Answered]]]) -> list[str]:
@@ -185,11 +165,6 @@ def calibration(answers: Iterable[Answered]) -> dict[str, Reliability]:
                 sure.setdefault(task, []).append(min(1.0, p))
                 right.setdefault(task, []).append(float(hit))
     return {task: reliability(sure[task], right[task]) for task in TASKS if task in sure}
-
-
-def compared(first: Sequence[Sequence[Answered]], second: Sequence[Sequence[Answered]]) -> dict[str, Figure]:
-    """First − second, task by task."""
-    return difference(scored(first).seeds, scored(second).seeds)
 
 
 def _head(first: str, others: Sequence[str]) -> list[str]:

@@ -2,11 +2,10 @@
 
 All share one frozen encoder, one pretrained decoder, one stream of questions and one number of steps; a
 variant differs from ``full`` in what its line says and in nothing else. Questions of the test come from the
-grammar that training draws from, anew (the paper's come from one pool, too); those whose words are scored are
-asked in withheld phrases as well. Heads choose where there are heads,
-as in the paper; words are told nothing. The paper's rows without prompt-based weights (Table 2) are mixtures
-of one block, which leave a prompt nothing to choose; its shared expert of Tables 2 to 6 is the learned
-weighted sum of Table 19, whose figure it has.
+grammar that training draws from, anew (the paper's come from one pool, too). Heads choose where there are
+heads, as in the paper; words are told nothing. The paper's rows without prompt-based weights (Table 2) are
+mixtures of one block, which leave a prompt nothing to choose; its shared expert of Tables 2 to 6 is the
+learned weighted sum of Table 19, whose figure it has.
 """
 
 from __future__ import annotations

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from sagittal.errors import FileFormatError
 from sagittal.language.tokenizer import CHAT_TOKENS, Tokenizer
 from sagittal.models.checkpoint import Card, open_checkpoint, save_checkpoint
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 
 KIND = "decoder"
 _TOKENIZER = "tokenizer.json"
-_MOST_PARAMETERS = 1_000_000_000
 
 
 def save_decoder(folder: str | Path, decoder: PreTrainedModel, tokenizer: Tokenizer, card: Card) -> Path:
@@ -39,10 +36,7 @@ def load_decoder(folder: str | Path) -> tuple[PreTrainedModel, Tokenizer]:
     language = checkpoint.config.get("language")
     if not isinstance(language, dict) or _TOKENIZER not in checkpoint.texts:
         raise FileFormatError("The checkpoint lacks its config or its tokenizer.", expected=_TOKENIZER)
-    with torch.device("meta"):
-        size = sum(p.numel() for p in make_language(language).parameters())
-    if size > _MOST_PARAMETERS:
-        raise FileFormatError("The checkpoint's config is too large.", expected=_MOST_PARAMETERS, got=size)
+    checkpoint.check_size(lambda: make_language(language))
     decoder = make_language(language).eval()
     checkpoint.load_into(decoder)
     return decoder, Tokenizer.from_json(checkpoint.texts[_TOKENIZER], CHAT_TOKENS)

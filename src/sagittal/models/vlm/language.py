@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from sagittal.errors import ConfigError, FileFormatError, MissingExtraError, StorageError
+from sagittal.models.checkpoint import MOST_LAYERS
 from sagittal.models.vlm.config import LoRAConfig
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ def make_language(config: Mapping[str, Any]) -> PreTrainedModel:
     values = {name: value for name, value in config.items() if name != "model_type"}
     try:
         own = AutoConfig.for_model(config["model_type"], **values)
+        if own.num_hidden_layers > MOST_LAYERS:
+            raise ValueError(f"{own.num_hidden_layers} layers, more than {MOST_LAYERS}")
         model: PreTrainedModel = AutoModelForCausalLM.from_config(own)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(
             "This is not the config of a causal language model.",
             expected="model_type (llama, phi3, qwen3, …) and its sizes",
@@ -52,13 +55,14 @@ def config_of(language: PreTrainedModel) -> dict[str, Any]:
 
 
 def fetch_language(
-    source: str | Path, gguf: str | None = None
+    source: str | Path, gguf: str | None = None, *, fetch: bool = True
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A pretrained language model and its tokenizer.
 
     Args:
-        source: a local folder in transformers' layout, or the id of a model on a hub (which is fetched).
+        source: a local folder in transformers' layout, or the id of a model on a hub.
         gguf: name of a GGUF file in it, instead of safetensors; read into single precision.
+        fetch: whether a hub is asked for what is not on this machine.
 
     Raises:
         StorageError: it is not there, or cannot be fetched.
@@ -67,7 +71,7 @@ def fetch_language(
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    more = {"gguf_file": gguf} if gguf else {}
+    more: dict[str, Any] = {"local_files_only": not fetch, **({"gguf_file": gguf} if gguf else {})}
     try:
         model = AutoModelForCausalLM.from_pretrained(source, dtype="float32", **more)
         tokenizer = AutoTokenizer.from_pretrained(source, **more)
@@ -78,7 +82,9 @@ def fetch_language(
             "The language model cannot be read.",
             expected="a folder with config.json and safetensors, or the id of a model on a hub",
             got=f"{source}: {str(error)[:200]}",
-            remedy="check the name, or the connection",
+            remedy="check the name, or the connection"
+            if fetch
+            else f"fetch it first, if you trust it: hf download {source}",
         ) from error
     except (ValueError, KeyError) as error:
         raise FileFormatError(

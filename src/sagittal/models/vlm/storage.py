@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import ValidationError
 from torch import nn
 
@@ -27,8 +26,6 @@ from sagittal.models.vlm.model import VLM
 
 KIND = "vlm"
 _TOKENIZER, _SETTINGS, _TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
-# Weights of the largest model that is built from a foreign card: the papers' have up to 40 thousand million.
-_MOST_PARAMETERS = 45_000_000_000
 
 
 def save_vlm(
@@ -77,14 +74,15 @@ def load_vlm(
     folder: str | Path,
     *,
     task: str | None = None,
-    fetch: Callable[[str], nn.Module] = lambda source: fetch_language(source)[0],
+    fetch: Callable[[str], nn.Module] = lambda source: fetch_language(source, fetch=False)[0],
 ) -> tuple[VLM, Chat, Card]:
     """Read a model in evaluation mode, in single precision on the CPU.
 
     Args:
         folder: of the checkpoint.
         task: what it must be for; anything when ``None``.
-        fetch: gets the language model of a checkpoint that is kept without it.
+        fetch: gets the language model of a checkpoint that is kept without it; by itself from this machine
+            alone, since a foreign card could name anything.
 
     Raises:
         IntegrityError: a file is not what the card promises.
@@ -98,15 +96,12 @@ def load_vlm(
         base, found = str(checkpoint.config["base"]), str(checkpoint.config["task"])
         if task is not None and found != task:
             raise ConfigError("The checkpoint is of another model.", expected=task, got=found)
-        # The sizes that a card claims are counted before memory is taken.
-        with torch.device("meta"):
-            size = sum(p.numel() for p in VLM(config.model_copy(update={"lora": None})).parameters())
+        keep = _own if base else lambda name: True
+        checkpoint.check_size(lambda: VLM(config.model_copy(update={"lora": None})), keep)
     except (ValidationError, KeyError, TypeError) as error:
         raise FileFormatError("The checkpoint's config is damaged.", got=str(error)[:300]) from error
-    if size > _MOST_PARAMETERS:
-        raise FileFormatError("The checkpoint's config is too large.", expected=_MOST_PARAMETERS, got=size)
     model = VLM(config, fetch(base) if base else None).eval()
-    checkpoint.load_into(model, _own if base else lambda name: True)
+    checkpoint.load_into(model, keep)
     return model, _chat(dict(checkpoint.texts)), checkpoint.card
 
 

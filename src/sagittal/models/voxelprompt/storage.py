@@ -14,8 +14,6 @@ from sagittal.models.voxelprompt.model import VoxelPrompt
 
 KIND = "voxelprompt"
 _TOKENIZER = "tokenizer.json"
-# Weights of the largest model that is built from a foreign card; the paper's has a tenth of them.
-_MOST_PARAMETERS = 1_000_000_000
 
 
 def save_voxelprompt(
@@ -47,8 +45,6 @@ def load_voxelprompt(folder: str | Path) -> tuple[VoxelPrompt, Tokenizer, Card]:
         ConfigError: it is another kind of model.
         StorageError: a file is missing or cannot be read.
     """
-    import torch
-
     checkpoint = open_checkpoint(folder, kind=KIND)
     if _TOKENIZER not in checkpoint.texts:
         raise FileFormatError("The checkpoint lacks its tokenizer.", expected=_TOKENIZER)
@@ -56,11 +52,7 @@ def load_voxelprompt(folder: str | Path) -> tuple[VoxelPrompt, Tokenizer, Card]:
         config = VoxelPromptConfig.model_validate(checkpoint.config)
     except (ValidationError, SagittalError) as error:
         raise FileFormatError("The checkpoint's config is damaged.", got=error) from error
-    # The sizes that a card claims are counted before memory is taken.
-    with torch.device("meta"):
-        size = sum(p.numel() for p in VoxelPrompt(config).parameters())
-    if size > _MOST_PARAMETERS:
-        raise FileFormatError("The checkpoint's config is too large.", expected=_MOST_PARAMETERS, got=size)
+    checkpoint.check_size(lambda: VoxelPrompt(config))
     model = VoxelPrompt(config).eval()
     checkpoint.load_into(model)
     return model, Tokenizer.from_json(checkpoint.texts[_TOKENIZER]), checkpoint.card
