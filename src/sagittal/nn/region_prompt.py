@@ -38,7 +38,7 @@ def sampled(mask: Tensor, points: int = POINTS, generator: torch.Generator | Non
     if generator is not None:
         chosen = torch.randperm(len(inside), generator=generator)[:points]
     else:
-        chosen = torch.arange(points) * len(inside) // points
+        chosen = (2 * torch.arange(points) + 1) * len(inside) // (2 * points)
     return inside[chosen.to(inside.device)]
 
 
