@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from sagittal.evaluation.mpllm.learning import learning_lines
 from sagittal.evaluation.mpllm.paper import BY_FINDING, BY_TASK, MEANS, TABLE_1
 from sagittal.evaluation.mpllm.pictures import (
     canonical_prompts,
@@ -37,6 +38,7 @@ from sagittal.models.vlm.chat import OwnChat
 from sagittal.models.vlm.model import VLM
 from sagittal.score.descriptors import TASKS, Told
 from sagittal.study import Mask
+from sagittal.train.curve import Curve
 
 ALL = Told({"volume": ("<1%",), "region": ("frontal",), "shape": ("round",), "spread": ("single lesion",)})
 WRONG = Told({"volume": ("1-5%",), "region": ("insula",), "shape": ("oval",), "spread": ("N/A",)})
@@ -99,6 +101,19 @@ def test_tables_by_task_finding_and_scope(runs) -> None:
     assert len(task_table(runs["gli"])) == 2 + 2 * len(BY_TASK) + 1
     assert len(finding_table(runs["gli"])) == 2 + 2 * len(BY_FINDING) + 1
     assert len(scope_table(runs)) == 2 + sum(map(len, RUNS.values())) + 1
+
+
+def test_how_fast_they_learn(tmp_path: Path) -> None:
+    for name in RUNS["gli"]:
+        for seed in SEEDS:
+            curve = Curve(tmp_path / f"gli-{name}-{seed}")
+            for step in range(20, 401, 20):
+                heads = dict.fromkeys(TASKS, seed + 0.01 * step) if VARIANTS[name].heads else {}
+                curve.write(step, {"loss": 1.0, **heads})
+    lines = learning_lines(tmp_path)
+    assert len(lines) == 2 + sum(VARIANTS[name].heads for name in RUNS["gli"]) + 1
+    cells = [float(cell) for cell in lines[2].split("|")[2:-1]]
+    assert cells == pytest.approx([11.5 + 0.9] * 4 + [11.5 + 3.7] * 4)
 
 
 def test_words_and_heads() -> None:

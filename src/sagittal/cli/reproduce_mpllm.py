@@ -25,12 +25,9 @@ def mpllm_page(model: str, data: Path, work: Path, out: Path) -> list[str]:
         studies. out: folder of the page; its pictures go into ``mpllm`` there.
     """
     from sagittal.evaluation.mpllm.page import comparison_lines
-    from sagittal.evaluation.mpllm.runs import ROUTER
-    from sagittal.evaluation.mpllm.variants import SEEDS
 
-    ground, pictures = _ground(model, data, work), out / "mpllm"
-    router = ground.work / f"gli-full-{SEEDS[0]}" / ROUTER
-    return comparison_lines(_runs(ground), router, pictures)
+    ground = _ground(model, data, work)
+    return comparison_lines(_runs(ground), ground.work, out / "mpllm")
 
 
 def small_page(model: str, data: Path, work: Path, out: Path) -> list[str]:

@@ -21,8 +21,13 @@ class Curve:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "curve.jsonl"
+        self.path = self.path_in(folder)
         self._events = _event_writer(folder)
+
+    @staticmethod
+    def path_in(folder: Path) -> Path:
+        """Of the file, in a run's folder."""
+        return folder / "curve.jsonl"
 
     def write(self, step: int, values: Mapping[str, float]) -> str:
         """One line; returned as it was written."""
@@ -48,6 +53,13 @@ class Curve:
             lines = self.path.read_text(encoding="utf-8").splitlines()
         with atomic_path(self.path) as temporary:
             temporary.write_text("".join(f"{v}\n" for v in lines if _step(v) <= step), encoding="utf-8")
+
+
+def read_curve(folder: Path) -> list[dict[str, float]]:
+    """The lines of a run's curve, as they were written."""
+    path = Curve.path_in(folder)
+    with storage_errors(path):
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def _step(line: str) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sagittal.evaluation.frozen_world import TUMOURS, world_table
+from sagittal.evaluation.mpllm.learning import learning_lines
 from sagittal.evaluation.mpllm.pictures import (
     canonical_prompts,
     correlations,
@@ -17,6 +18,7 @@ from sagittal.evaluation.mpllm.pictures import (
     within_and_between,
 )
 from sagittal.evaluation.mpllm.questions import Answered
+from sagittal.evaluation.mpllm.runs import ROUTER
 from sagittal.evaluation.mpllm.tables import (
     Runs,
     agreement_of_words,
@@ -39,12 +41,12 @@ _MEANS = {
 }
 
 
-def comparison_lines(runs: Runs, router: Path, out: Path) -> list[str]:
+def comparison_lines(runs: Runs, work: Path, out: Path) -> list[str]:
     """Tables 1 to 7 and 17 to 20, Figure 3, out-of-scope and calibration.
 
     Args:
         runs: all of them.
-        router: the high-level router's weights for the template prompts, from the first run of ``full``.
+        work: folder of the runs, with their curves and what the router of the first ``full`` chose.
         out: folder that receives the pictures.
     """
     frozen = world_table(TUMOURS)["frozen"]
@@ -67,7 +69,8 @@ def comparison_lines(runs: Runs, router: Path, out: Path) -> list[str]:
     lines += ["## Tables 3 and 5: by task", "", *task_table(gli)]
     lines += ["## Tables 4 and 6: by finding", "", *finding_table(gli)]
     lines += ["## Out of scope", "", "First seed; 95 % intervals.", "", *scope_table(runs)]
-    lines += ["## The router (Figure 3)", "", *_router_lines(router, out)]
+    lines += ["## How fast they learn", "", "Losses of the heads in training.", "", *learning_lines(work)]
+    lines += ["## The router (Figure 3)", "", *_router_lines(work / f"gli-full-{SEEDS[0]}" / ROUTER, out)]
     lines += ["## Probabilities", "", *calibration_lines(gli["full"][0], out / "reliability.png")]
     return lines
 
