@@ -216,9 +216,12 @@ def _begun(given: argparse.Namespace) -> tuple[VLM, Chat]:
 
 
 def _shipped(given: argparse.Namespace) -> tuple[VLM, Chat]:
-    model, chat, _ = load_vlm(find_checkpoint(given.start), task="mpllm")
+    made, chat, _ = load_vlm(find_checkpoint(given.start), task="mpllm")
+    # Heads decide as they do today, whatever the checkpoint's did.
+    model = VLM(made.config.model_copy(update={"heads": HEADS})).train()
+    model.load_state_dict(made.state_dict())
     freeze_encoder(model)
-    return model.train(), chat
+    return model, chat
 
 
 def _stream(

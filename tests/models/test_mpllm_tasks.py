@@ -11,10 +11,10 @@ from sagittal.builders.tumour_vqa import worded
 from sagittal.language.tumour_wordings import TumourWordings
 from sagittal.language.wording import CANONICAL, TYPES, Wording
 from sagittal.measure.anatomy_atlas import REGIONS
-from sagittal.measure.classes import SHAPE_CLASSES, SPREAD_CLASSES, VOLUME_CLASSES
+from sagittal.measure.classes import NOT_PRESENT, SHAPE_CLASSES, SPREAD_CLASSES, VOLUME_CLASSES
 from sagittal.models.mpllm.reading import read_answer
-from sagittal.models.mpllm.tasks import HEADS, decoded, encoded, truth_of
-from sagittal.nn.task_heads import TaskHeads
+from sagittal.models.mpllm.tasks import HEADS, IN_SCOPE, NOT_ASKED, SCOPE, decoded, encoded, truth_of
+from sagittal.nn.task_heads import HeadConfig, TaskHeads
 from sagittal.score.descriptors import Told
 
 LABELS = ("Enhancing Tissue", "Surrounding Non-enhancing FLAIR hyperintensity", "Resection Cavity")
@@ -98,3 +98,51 @@ def test_several_may_hold_and_one_always_does() -> None:
     for head in HEADS:
         own = heads.probabilities(logits)[head.name]
         assert head.many or own.sum() == pytest.approx(1)
+
+
+def test_heads_that_are_asked_agree_about_absence() -> None:
+    heads = TaskHeads(4, HEADS)
+    random = torch.Generator().manual_seed(3)
+    logits = {head.name: 2 * torch.randn(400, len(head.classes), generator=random) for head in HEADS}
+    alone = TaskHeads(4, [head.model_copy(update={"unasked": None, "absent": None}) for head in HEADS])
+    apart, found = decoded(alone.chosen(logits)), decoded(heads.chosen(logits))
+    changed = 0
+    for one, told in zip(apart, found, strict=True):
+        assert set(one.classes) == set(told.classes), "what is asked stays"
+        gone = [NOT_PRESENT in words for words in told.classes.values()]
+        assert all(gone) or not any(gone)
+        if len(told.classes) == 1 and "region" not in told.classes:
+            assert told.classes == one.classes, "alone, a head decides as it does by itself"
+        changed += told.classes != one.classes
+    assert changed > 50
+
+
+@pytest.mark.parametrize(("gone", "absent"), [(0.51, True), (0.49, False)])
+def test_absence_is_decided_as_most_will_be_right(gone: float, absent: bool) -> None:
+    """The volume loses 0.4 by absence; the shape, even about five other classes, gains it from 0.5 on."""
+    heads = {head.name: head for head in HEADS}
+    shares = {
+        "volume": {NOT_PRESENT: 0.3, "<1%": 0.7},
+        "shape": {NOT_PRESENT: gone, **dict.fromkeys(SHAPE_CLASSES[1:], (1 - gone) / 5)},
+        "region": {NOT_ASKED: 1 - 1e-6},
+        "spread": {NOT_ASKED: 1.0},
+        SCOPE: {IN_SCOPE: 1.0},
+    }
+    logits = {}
+    for name, own in shares.items():
+        values = torch.full((1, len(heads[name].classes)), 1e-6)
+        for word, share in own.items():
+            values[0, heads[name].places[word]] = share
+        logits[name] = values.logit() if heads[name].many else values.log()
+    [told] = decoded(TaskHeads(4, HEADS).chosen(logits))
+    assert set(told.classes) == {"volume", "shape"}
+    assert {task: words == (NOT_PRESENT,) for task, words in told.classes.items()} == dict.fromkeys(
+        ("volume", "shape"), absent
+    )
+
+
+def test_absence_is_one_of_the_classes() -> None:
+    with pytest.raises(ValueError, match="two of the classes"):
+        HeadConfig(name="size", classes=("a", "b"), unasked="a", absent="c")
+    with pytest.raises(ValueError, match="neither"):
+        HeadConfig(name="size", classes=("a", "b"), absent="b")

@@ -50,7 +50,9 @@ class Variant:
     def config(self, vocabulary: int) -> VLMConfig:
         """Of the model."""
         whole = mpllm_config("small", vocabulary)
-        changed = {"projector": self.projector, "told": False, "heads": whole.heads if self.heads else ()}
+        # Each head decides by itself, as the paper's.
+        alone = tuple(head.model_copy(update={"unasked": None, "absent": None}) for head in whole.heads)
+        changed = {"projector": self.projector, "told": False, "heads": alone if self.heads else ()}
         return VLMConfig.model_validate({**whole.model_dump(), **changed})
 
 

@@ -1,7 +1,7 @@
 """mpLLM's five tasks as heads (§3.2.2), and what a question's truth is for each of them.
 
 "Not asked" and "N/A" (the label is not there) are classes like the others. The heads of a wholly out-of-scope
-question all say that nothing was asked.
+question all say that nothing was asked. About "N/A" they decide together, each of the paper's by itself.
 """
 
 from __future__ import annotations
@@ -20,11 +20,19 @@ from sagittal.score.descriptors import Told
 NOT_ASKED = "not asked"
 IN_SCOPE, BEYOND = "in scope", "out of scope"
 SCOPE = "scope"
+
+
+def _head(name: str, *classes: str, many: bool = False) -> HeadConfig:
+    return HeadConfig(
+        name=name, classes=(NOT_ASKED, *classes), many=many, unasked=NOT_ASKED, absent=NOT_PRESENT
+    )
+
+
 HEADS = (
-    HeadConfig(name="volume", classes=(NOT_ASKED, *VOLUME_CLASSES)),
-    HeadConfig(name="region", classes=(NOT_ASKED, NOT_PRESENT, UNLOCALISED, *REGIONS), many=True),
-    HeadConfig(name="shape", classes=(NOT_ASKED, *SHAPE_CLASSES)),
-    HeadConfig(name="spread", classes=(NOT_ASKED, *SPREAD_CLASSES)),
+    _head("volume", *VOLUME_CLASSES),
+    _head("region", NOT_PRESENT, UNLOCALISED, *REGIONS, many=True),
+    _head("shape", *SHAPE_CLASSES),
+    _head("spread", *SPREAD_CLASSES),
     HeadConfig(name=SCOPE, classes=(IN_SCOPE, BEYOND)),
 )
 
