@@ -149,7 +149,7 @@ def test_agreement_of_two_answer_files(capsys, tmp_path):
     values = {task: own["value"] for task, own in whole["tasks"].items()}
     assert values == {"volume": 0, "region": None, "shape": 1, "spread": None, "mean": 0.5}
     code, out, _ = call(capsys, "rate", "agreement", *files)
-    assert code == 0 and "100.0%" in out and "–" in out
+    assert code == 0 and "100.0" in out and "–" in out
     files[1].write_text(json.dumps({**line, "asked": ["size"], "classes": {}}) + "\n", encoding="utf-8")
     code, _, err = call(capsys, "rate", "agreement", *files)
     assert code == 2 and "no such task: size" in err and "Line 1" in err

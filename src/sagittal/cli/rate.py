@@ -88,14 +88,18 @@ def agreement(
         cells = map(_interval, row["tasks"].values())
         table.add_row(escape(row["label"]), str(row["questions"]), *cells)
     output().print(table)
-    output().print("95 % intervals: studies drawn anew 500 times; regions one by one.", markup=False)
+    output().print(
+        "Per cent; 95 % intervals, studies drawn anew 500 times. Regions one by one.", markup=False
+    )
 
 
 def _interval(found: Mapping[str, float | None]) -> str:
     if found["value"] is None:
         return "–"
-    whole = f"{found['value']:.1%}"
-    return whole if found["low"] is None else f"{whole} ({found['low']:.1%}–{found['high']:.1%})"
+    whole = f"{100 * found['value']:.1f}"
+    if found["low"] is None or found["high"] is None:
+        return whole
+    return f"{whole} ({100 * found['low']:.0f}–{100 * found['high']:.0f})"
 
 
 def _named(pairs: list[str], what: str) -> dict[str, Path]:
