@@ -20,7 +20,8 @@ from torch.nn import functional
 
 from sagittal.models.mpllm.presets import mpllm_config
 from sagittal.models.vlm.config import SharedConfig, VLMConfig
-from sagittal.models.vlm.model import VLM, Features, Tokens, Turn
+from sagittal.models.vlm.model import VLM
+from sagittal.models.vlm.pieces import Features, Tokens, Turn
 
 THREADS, SEED = 2, 7
 QUESTION, ANSWER = 64, 32

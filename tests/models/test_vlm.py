@@ -10,7 +10,8 @@ from sagittal.models.mpllm.presets import mpllm_config
 from sagittal.models.mpllm.tasks import HEADS
 from sagittal.models.vlm.config import HierarchicalConfig, LoRAConfig, SharedConfig, VLMConfig
 from sagittal.models.vlm.language import config_of, make_language
-from sagittal.models.vlm.model import VLM, Features, Tokens, Turn
+from sagittal.models.vlm.model import VLM
+from sagittal.models.vlm.pieces import Features, Tokens, Turn
 
 VOCABULARY = 64
 

@@ -18,7 +18,8 @@ from sagittal.models.vlm.chat import HubChat, OwnChat, header_of, padded
 from sagittal.models.vlm.config import LoRAConfig, VLMConfig
 from sagittal.models.vlm.decoder import load_decoder, save_decoder
 from sagittal.models.vlm.language import fetch_language, make_language
-from sagittal.models.vlm.model import VLM, Features
+from sagittal.models.vlm.model import VLM
+from sagittal.models.vlm.pieces import Features
 from sagittal.models.vlm.storage import load_vlm, save_vlm
 
 TEXTS = ["How large is the tumour?", "The volume of ET is 1-5%.", "Where is it?", "Frontal and insula."] * 4

@@ -21,7 +21,8 @@ from sagittal.language.wording import CANONICAL, TASKS
 from sagittal.models.mpllm.reading import read_answer
 from sagittal.models.mpllm.tasks import BEYOND, SCOPE, decoded
 from sagittal.models.vlm.chat import Chat, header_of, padded
-from sagittal.models.vlm.model import VLM, Features
+from sagittal.models.vlm.model import VLM
+from sagittal.models.vlm.pieces import Features
 from sagittal.models.vlm.storage import load_vlm
 from sagittal.models.vlm.volumes import PreparedVolumes, prepare_volumes
 from sagittal.runtime import Runtime, one_thread, runtime

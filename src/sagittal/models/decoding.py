@@ -181,6 +181,7 @@ class GrowingContext:
         constraint: Constraint | None = None,
         temperature: float = 0.0,
         seed: int | None = None,
+        watch: Callable[[int, int, Tensor], None] | None = None,
     ) -> list[list[int]]:
         """Continue every row, token by token, and keep what was generated in the context.
 
@@ -190,6 +191,7 @@ class GrowingContext:
             constraint: which tokens may follow; see :data:`Constraint`.
             temperature: 0 takes the likeliest token; above, tokens are drawn.
             seed: of the drawing; needed when the temperature is above 0.
+            watch: called with a row, its next token, and the (d,) state that predicted it.
 
         Returns:
             The tokens of each row. A row that ended early is padded in the context, not in the result.
@@ -206,6 +208,8 @@ class GrowingContext:
                 break
             for row, token in chosen.items():
                 rows[row].append(token)
+                if watch is not None:
+                    watch(row, token, self.last_state[row])
             self._append_chosen(chosen, len(rows))
             open_rows = {row for row, token in chosen.items() if token not in stop}
             if not open_rows:

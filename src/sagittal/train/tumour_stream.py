@@ -28,7 +28,8 @@ from sagittal.language.grammar import Pool
 from sagittal.language.wording import TYPES, Wordings
 from sagittal.models.mpllm.tasks import encoded, truth_of
 from sagittal.models.vlm.chat import Chat, header_of, padded
-from sagittal.models.vlm.model import VLM, Features, Turn
+from sagittal.models.vlm.model import VLM
+from sagittal.models.vlm.pieces import Features, Turn
 from sagittal.score.descriptors import Told
 from sagittal.train.short_questions import short_question
 from sagittal.train.strays import Strays, strays

@@ -23,7 +23,8 @@ from sagittal.language.wording import Wordings
 from sagittal.models.mpllm.reading import read_answer
 from sagittal.models.mpllm.tasks import decoded
 from sagittal.models.vlm.chat import Chat, header_of, padded
-from sagittal.models.vlm.model import VLM, Prompt
+from sagittal.models.vlm.model import VLM
+from sagittal.models.vlm.pieces import Prompt
 from sagittal.score.descriptors import Rated, Told
 from sagittal.train.tumour_bank import TumourBank
 from sagittal.train.tumour_stream import AskedOfLabel, FeatureStore, asked_of

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sagittal.errors import ConfigError
 from sagittal.language.tokenizer import ASSISTANT, BOS, EOS, PAD, USER, Tokenizer
-from sagittal.models.vlm.model import Tokens
+from sagittal.models.vlm.pieces import Tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

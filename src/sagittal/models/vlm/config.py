@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sagittal.errors import ConfigError
 from sagittal.models.vlm.volumes import VolumeConfig
+from sagittal.nn.expert_feed_forward import ExpertsConfig
+from sagittal.nn.pixels import PixelConfig
 from sagittal.nn.projector import HIDDEN, Gate
 from sagittal.nn.shared_projector import Fusion
 from sagittal.nn.task_heads import HeadConfig
@@ -47,6 +49,24 @@ class LoRAConfig(_Config):
     )
 
 
+class PointingConfig(_Config):
+    """Regions that questions point at (:mod:`sagittal.nn.region_prompt`)."""
+
+    slot: int = Field(ge=0, description="id of the token in whose place a region's vector stands")
+
+
+class DrawingConfig(_Config):
+    """Masks that answers hold (:mod:`sagittal.nn.pixels`)."""
+
+    segment: int = Field(ge=0, description="id of the token that stands for a mask, <SEG>")
+    pixels: PixelConfig = PixelConfig()
+
+
+def _is_default(value: object) -> bool:
+    # What a config does not use, its checkpoint does not name: older ones stay as they are.
+    return value in (None, False)
+
+
 class VLMConfig(_Config):
     """Encoder → projector → language model, and what hangs on it."""
 
@@ -68,6 +88,30 @@ class VLMConfig(_Config):
         default=False,
         description="whether the words are told what the heads chose; the paper's are not",
     )
+
+    images_first: bool = Field(
+        default=False, exclude_if=_is_default, description="images come before the question, not after it"
+    )
+    experts: ExpertsConfig | None = Field(
+        default=None, exclude_if=_is_default, description="in place of each layer's feed-forward"
+    )
+    pointing: PointingConfig | None = Field(default=None, exclude_if=_is_default)
+    drawing: DrawingConfig | None = Field(default=None, exclude_if=_is_default)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.images_first and self.projector.kind == "hierarchical":
+            raise ConfigError(
+                "A projector that the question steers needs the question before the images.",
+                expected="images_first: false, or a shared projector",
+            )
+        if self.pointing is not None and (len(self.images) > 1 or len(self.encoder.size) != 2):
+            raise ConfigError(
+                "A region is one of a single picture.",
+                expected="one image and an encoder with two axes",
+                got=f"{len(self.images)} images, {len(self.encoder.size)} axes",
+            )
+        return self
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -5,108 +5,42 @@ A conversation is a row of pieces: tokens, images, vectors. They are appended to
 projector that is steered by the question (mpLLM's) is given the state after the pieces before its images:
 with the question first and the images after it, the router's pass costs nothing extra, since its cache goes
 on.
+
+A region that a question points at stands in it as one vector; a mask that an answer holds is drawn from the
+state that predicts its ``<SEG>`` (MedPLIB). Both places are found by their tokens' ids.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from sagittal.errors import InputError
 from sagittal.models.decoding import GrowingContext
 from sagittal.models.vlm.config import VLMConfig
+from sagittal.models.vlm.experts import with_experts
 from sagittal.models.vlm.language import make_language, with_lora
+from sagittal.models.vlm.pieces import (
+    Features,
+    Masks,
+    Output,
+    Piece,
+    Prompt,
+    Regions,
+    Said,
+    Tokens,
+    Turn,
+    Vectors,
+)
+from sagittal.nn.pixels import Pixels
 from sagittal.nn.projector import HierarchicalProjector, Projected, Routing
+from sagittal.nn.region_prompt import RegionPrompt
 from sagittal.nn.shared_projector import SharedProjector
 from sagittal.nn.task_heads import TaskHeads
 from sagittal.nn.vit import ViT
-
-
-@dataclass(frozen=True, eq=False)
-class Features:
-    """What the encoder makes of the images of some studies.
-
-    Attributes:
-        tokens: (B, M, N, d_I).
-        cls: (B, M, d_I).
-        present: (B, M) False where a study lacks an image.
-    """
-
-    tokens: Tensor
-    cls: Tensor
-    present: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Tokens:
-    """A piece of text: (B, n) ids, and (B, n) which of them are real."""
-
-    ids: Tensor
-    real: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Vectors:
-    """A piece that is given as embeddings: (B, n, d_T), all real."""
-
-    embeddings: Tensor
-
-
-Piece = Tokens | Features | Vectors
-
-
-@dataclass(frozen=True, eq=False)
-class Turn:
-    """A batch of questions about images, with their answers.
-
-    Attributes:
-        question: what comes before the images.
-        features: of the images.
-        header: what comes after them and before the answer; the same in every row, so that it has no padding.
-        answer: the words, with what ends them.
-        chosen: (B, classes of all heads) that the words are told; ``None`` where they are not.
-    """
-
-    question: Tokens
-    features: Features
-    header: Tokens
-    answer: Tokens
-    chosen: Tensor | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Output:
-    """What a model makes of a turn.
-
-    Attributes:
-        logits: (B, n, vocabulary) of the answer's tokens, each from the position before it.
-        heads: logits of each task.
-        routing: what the projector's routers chose, where it has any.
-        positions: that the language model ran over, a row.
-    """
-
-    logits: Tensor
-    heads: dict[str, Tensor]
-    routing: Routing | None
-    positions: int
-
-
-@dataclass(frozen=True, eq=False)
-class Prompt:
-    """A read prompt, ready for an answer.
-
-    Attributes:
-        context: holds the prompt.
-        heads: logits of each task.
-        routing: what the projector's routers chose, where it has any.
-    """
-
-    context: GrowingContext
-    heads: dict[str, Tensor]
-    routing: Routing | None
 
 
 class VLM(nn.Module):
@@ -122,6 +56,8 @@ class VLM(nn.Module):
         self.config = config
         self.encoder = ViT(config.encoder)
         self.language = language if language is not None else make_language(config.language)
+        if config.experts is not None:
+            with_experts(self.language, config.experts)
         if config.lora is not None:
             self.language = with_lora(self.language, config.lora)
         width = int(self._embed.weight.shape[1])
@@ -129,6 +65,12 @@ class VLM(nn.Module):
         self.heads = TaskHeads(width, config.heads) if config.heads else None
         classes = sum(len(head.classes) for head in config.heads)
         self.tell = nn.Linear(classes, width, bias=False) if config.told else None
+        self.point = RegionPrompt(config.encoder.width, width) if config.pointing is not None else None
+        self.pixels, self.to_mask = None, None
+        if config.drawing is not None:
+            self.pixels = Pixels(config.drawing.pixels)
+            channels = config.drawing.pixels.channels
+            self.to_mask = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, channels))
 
     # -- looking -----------------------------------------------------------------------------
 
@@ -136,11 +78,12 @@ class VLM(nn.Module):
         """Encode the images of some studies.
 
         Args:
-            volumes: (B, M, *size) intensities in [0, 1].
+            volumes: (B, M, *size) intensities in [0, 1]; (B, M, channels, *size) for an encoder of several.
             present: (B, M); what stands in the place of a missing image is not looked at.
         """
         there = present.bool()
-        seen = self.encoder(volumes[there][:, None])
+        images = volumes[there]
+        seen = self.encoder(images[:, None] if self.config.encoder.channels == 1 else images)
         pooled = seen.pooled(self.config.pooling)
         tokens = pooled.new_zeros(*there.shape, *pooled.shape[1:])
         cls = pooled.new_zeros(*there.shape, seen.cls.shape[-1])
@@ -152,19 +95,25 @@ class VLM(nn.Module):
     def forward(self, turn: Turn) -> Output:
         """Read questions, images and answers: for training."""
         context = GrowingContext(self.language)
-        pieces: list[Piece] = [turn.question, turn.features, turn.header]
+        pieces = self._opened(turn.question, turn.features, turn.header, turn.regions)
         if turn.chosen is not None:
-            pieces.append(Vectors(self._told(turn.chosen)))
+            pieces.append(self._told(turn.chosen))
         states, routing = self._read(context, [*pieces, turn.answer])
         # The token before the answer, and those of the answer but its last.
         before = torch.cat([states[-2][:, -1:], states[-1][:, :-1]], dim=1)
         heads = self.heads(states[2][:, -1]) if self.heads is not None else {}
-        return Output(context.logits(before), heads, routing, context.mask.shape[1])
+        masks = None
+        if turn.pixels is not None:
+            rows, places = (self._segments(turn.answer.ids) & turn.answer.real).nonzero(as_tuple=True)
+            masks = self._drawn(before[rows, places], rows, turn.pixels)
+        return Output(context.logits(before), heads, routing, context.mask.shape[1], masks)
 
-    def prompt(self, question: Tokens, features: Features, header: Tokens) -> Prompt:
+    def prompt(
+        self, question: Tokens, features: Features, header: Tokens, regions: Regions | None = None
+    ) -> Prompt:
         """Read questions and images, and let the heads choose."""
         context = GrowingContext(self.language)
-        _, routing = self._read(context, [question, features, header])
+        _, routing = self._read(context, self._opened(question, features, header, regions))
         heads = self.heads(context.last_state) if self.heads is not None else {}
         return Prompt(context, heads, routing)
 
@@ -185,7 +134,76 @@ class VLM(nn.Module):
         """Tell the words what the heads chose, where the config says so."""
         if self.tell is not None:
             chosen = torch.cat(list(self.choose(prompt).values()), dim=-1)
-            prompt.context.append_embeddings(self._told(chosen))
+            prompt.context.append_embeddings(self._told(chosen).embeddings)
+
+    @torch.no_grad()
+    def say(self, prompt: Prompt, *, end: int, most: int, pixels: Tensor | None = None) -> Said:
+        """Generate answers, and draw their masks.
+
+        Args:
+            prompt: read; nothing else is put into it before.
+            end: token that ends an answer.
+            most: tokens of an answer.
+            pixels: of the pixel encoder; without, no mask is drawn.
+        """
+        found: list[tuple[int, Tensor]] = []
+
+        def watch(row: int, token: int, state: Tensor) -> None:
+            if pixels is not None and bool(self._segments(torch.tensor(token))):
+                found.append((row, state))
+
+        tokens = prompt.context.generate(max_tokens=most, stop={end}, watch=watch)
+        if pixels is None:
+            return Said(tokens)
+        # Rows speak at the same time: a stable sort keeps each one's own order.
+        found.sort(key=lambda one: one[0])
+        rows = torch.tensor([row for row, _ in found], dtype=torch.long, device=pixels.device)
+        width = prompt.context.last_state.shape[-1]
+        states = torch.stack([s for _, s in found]) if found else pixels.new_zeros(0, width)
+        return Said(tokens, self._drawn(states, rows, pixels))
+
+    def _opened(
+        self, question: Tokens, features: Features, header: Tokens, regions: Regions | None
+    ) -> list[Piece]:
+        """What stands before an answer, in its order."""
+        asked = self._pointed(question, features, regions)
+        return [features, asked, header] if self.config.images_first else [asked, features, header]
+
+    def _pointed(self, question: Tokens, features: Features, regions: Regions | None) -> Tokens | Vectors:
+        """A question with its regions' vectors in their slots."""
+        if self.config.pointing is None:
+            if regions is not None:
+                raise InputError("This model cannot be pointed at a place.")
+            return question
+        slots = (question.ids == self.config.pointing.slot) & question.real
+        rows, places = slots.nonzero(as_tuple=True)
+        given = rows.new_zeros(0) if regions is None else regions.rows.to(rows)
+        if not torch.equal(rows, given):
+            raise InputError(
+                "Each slot of a question takes a region of its own.",
+                expected=f"{len(rows)} regions, row after row",
+                got=given.tolist(),
+            )
+        if regions is None or self.point is None:
+            return question
+        vectors = self.point(self._map(features), regions.masks, regions.rows)
+        embeddings = self._embed(question.ids)
+        return Vectors(embeddings.index_put((rows, places), vectors.to(embeddings.dtype)), question.real)
+
+    def _map(self, features: Features) -> Tensor:
+        """(B, d_I, h, w): a picture's tokens where they lie."""
+        grid = [patches // self.config.pooling for patches in self.config.encoder.grid]
+        return features.tokens[:, 0].transpose(1, 2).unflatten(2, grid)
+
+    def _segments(self, ids: Tensor) -> Tensor:
+        if self.config.drawing is None:
+            raise InputError("This model draws no masks.")
+        return ids == self.config.drawing.segment
+
+    def _drawn(self, states: Tensor, rows: Tensor, pixels: Tensor) -> Masks:
+        if self.pixels is None or self.to_mask is None:
+            raise InputError("This model draws no masks.")
+        return Masks(self.pixels.draw(pixels, self.to_mask(states), rows), rows)
 
     def _read(self, context: GrowingContext, pieces: Sequence[Piece]) -> tuple[list[Tensor], Routing | None]:
         """Append pieces; the states of each, and what the routers chose."""
@@ -202,8 +220,7 @@ class VLM(nn.Module):
                 routing = projected.routing or routing
                 waiting.append((projected.embeddings, projected.real))
             elif isinstance(piece, Vectors):
-                real = piece.embeddings.new_ones(piece.embeddings.shape[:2], dtype=torch.bool)
-                waiting.append((piece.embeddings, real))
+                waiting.append((piece.embeddings, piece.real))
             else:
                 waiting.append((self._embed(piece.ids), piece.real))
         return states + _append(context, waiting), routing
@@ -214,12 +231,12 @@ class VLM(nn.Module):
         found: Projected = self.projector(features.tokens, features.cls, question, features.present)
         return found
 
-    def _told(self, chosen: Tensor) -> Tensor:
-        """(B, 1, d_T)."""
+    def _told(self, chosen: Tensor) -> Vectors:
+        """One vector a row."""
         if self.tell is None:
             raise TypeError("this model's words are not told what its heads choose")
         told: Tensor = self.tell(chosen)
-        return told[:, None]
+        return Vectors(told[:, None], torch.ones(len(told), 1, dtype=torch.bool, device=told.device))
 
     @property
     def _embed(self) -> Any:
