@@ -100,3 +100,13 @@ def shares(routes: Sequence[Tensor], where: Tensor, experts: int) -> Tensor:
     """
     counted = [torch.bincount(layer[where] % (experts + 1), minlength=experts + 1) for layer in routes]
     return torch.stack(counted) / where.sum()
+
+
+def active_parameters(model: nn.Module) -> int:
+    """Parameters that one token meets: of each mixture, ``top`` experts of ``count``."""
+    total = sum(p.numel() for p in model.parameters())
+    for module in model.modules():
+        if isinstance(module, ExpertFeedForward):
+            one = sum(p.numel() for p in module.experts[0].parameters())
+            total -= (module.config.count - module.config.top) * one
+    return total
