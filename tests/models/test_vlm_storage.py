@@ -21,6 +21,7 @@ from sagittal.models.vlm.language import fetch_language, make_language
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Features
 from sagittal.models.vlm.storage import load_vlm, save_vlm
+from sagittal.nn.expert_feed_forward import ExpertsConfig
 
 TEXTS = ["How large is the tumour?", "The volume of ET is 1-5%.", "Where is it?", "Frontal and insula."] * 4
 TEMPLATE = (
@@ -70,6 +71,28 @@ def speak(model: VLM, chat: OwnChat | HubChat) -> list[int]:
 def make(**changes: object) -> VLM:
     torch.manual_seed(3)
     return VLM(config(**changes)).eval()
+
+
+def test_experts_with_adapters_of_their_own_are_kept_apart_too(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    torch.manual_seed(5)
+    language = mpllm_config("tiny", 300).language
+    make_language(language).save_pretrained(base)
+    hub_tokenizer().save_pretrained(base)
+    fetched, tokenizer = fetch_language(base)
+    model = VLM(config(lora=LoRAConfig(r=2, alpha=4), experts=ExpertsConfig()), fetched).eval()
+    trained = [n for n, p in model.language.named_parameters() if p.requires_grad]
+    for part in ("experts.0.up_proj.lora_A", "experts.1.up_proj.lora_B", "router.weight"):
+        assert sum(part in name for name in trained) == 2, f"{part}, one a layer"
+    assert not [name for name in trained if "lora_" not in name and "router" not in name]
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name or "router" in name:
+                parameter.normal_()
+    save_vlm(tmp_path / "adapter", model, HubChat(tokenizer), CARD, base=str(base), precision="float32")
+    again, _, _ = load_vlm(tmp_path / "adapter")
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name]), name
 
 
 @pytest.mark.parametrize("precision", ["float16", "float32"])

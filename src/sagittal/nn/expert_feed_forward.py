@@ -118,6 +118,26 @@ def _fits(experts: Tensor, real: Tensor, config: ExpertsConfig) -> Tensor:
     return torch.stack(fits, dim=-1).reshape(batch, length, top)
 
 
+class Router(nn.Module):
+    """A token's logits for each expert (Eq. 2).
+
+    No ``nn.Linear``, so that adapters over "all linear layers" leave it alone: it is learnt whole.
+
+    Args:
+        width: of a token.
+        count: of experts.
+    """
+
+    def __init__(self, width: int, count: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(count, width))
+        nn.init.normal_(self.weight, std=width**-0.5)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(…, width) → (…, count)."""
+        return nn.functional.linear(tokens, self.weight)
+
+
 class ExpertFeedForward(nn.Module):
     """In place of a decoder layer's feed-forward.
 
@@ -135,7 +155,7 @@ class ExpertFeedForward(nn.Module):
         if len(experts) != config.count or config.top > config.count:
             raise ValueError(f"{len(experts)} experts for {config.count} of which {config.top} are asked")
         self.experts = nn.ModuleList(experts)
-        self.router = nn.Linear(width, config.count, bias=False)
+        self.router = Router(width, config.count)
         self.config, self._passing = config, passing
 
     def forward(self, tokens: Tensor) -> Tensor:

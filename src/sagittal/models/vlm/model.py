@@ -35,6 +35,7 @@ from sagittal.models.vlm.pieces import (
     Turn,
     Vectors,
 )
+from sagittal.nn.expert_feed_forward import Router
 from sagittal.nn.pixels import Pixels
 from sagittal.nn.projector import HierarchicalProjector, Projected, Routing
 from sagittal.nn.region_prompt import RegionPrompt
@@ -60,6 +61,10 @@ class VLM(nn.Module):
             with_experts(self.language, config.experts)
         if config.lora is not None:
             self.language = with_lora(self.language, config.lora)
+            # Adapters freeze everything else; routers have no adapter.
+            for module in self.language.modules():
+                if isinstance(module, Router):
+                    module.requires_grad_(True)
         width = int(self._embed.weight.shape[1])
         self.projector = _projector(config, width)
         self.heads = TaskHeads(width, config.heads) if config.heads else None

@@ -107,7 +107,7 @@ def load_vlm(
 
 def _own(name: str) -> bool:
     """Whether a tensor is not one of the base's."""
-    return not name.startswith("language.") or "lora_" in name
+    return not name.startswith("language.") or "lora_" in name or ".mlp.router." in name
 
 
 def _texts(chat: Chat) -> dict[str, str]:
