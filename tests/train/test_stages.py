@@ -27,7 +27,8 @@ def part_of(name: str) -> str:
     if name == "pixels.frequencies":
         return "constants"
     return {
-        "encoder": "vision tower", "projector": "projector", "point": "region prompt", "to_mask": "T-projector",
+        "encoder": "vision tower", "projector": "projector", "point": "region prompt",
+        "to_mask": "T-projector",
         "pixels": "pixel encoder" if name.startswith("pixels.encoder.") else "pixel decoder",
     }[name.split(".")[0]]  # fmt: skip
 
@@ -37,7 +38,8 @@ LEARNS = {
     "recognition": {"projector", "region prompt", "feed-forward", "rest of the language model"},
     "grounding": {"feed-forward", "pixel decoder", "T-projector"},
     "adaption": {
-        "projector", "region prompt", "feed-forward", "rest of the language model", "pixel decoder", "T-projector",
+        "projector", "region prompt", "feed-forward", "rest of the language model", "pixel decoder",
+        "T-projector",
     },
 }  # fmt: skip
 

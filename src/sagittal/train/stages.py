@@ -35,7 +35,7 @@ class Stage(_Table):
 
     def learns(self, name: str) -> bool:
         """Whether a parameter of a full-weight model is trained."""
-        return any(re.match(".*".join(map(re.escape, pattern.split("*"))), name) for pattern in self.trained)
+        return any(_begins(name, pattern) for pattern in self.trained)
 
 
 class Stages(_Table):
@@ -79,10 +79,14 @@ def enter(stage: Stage, model: nn.Module) -> list[str]:
         if own:
             learning.append(name)
     for pattern in stage.trained:
-        if not any(Stage.learns(stage.model_copy(update={"trained": (pattern,)}), name) for name in learning):
+        if not any(_begins(name, pattern) for name in learning):
             raise ConfigError(
                 "A part that this stage trains is not in the model.",
                 expected=pattern,
                 got=type(model).__name__,
             )
     return learning
+
+
+def _begins(name: str, pattern: str) -> bool:
+    return re.match(".*".join(map(re.escape, pattern.split("*"))), name) is not None
