@@ -129,8 +129,8 @@ def test_version_and_no_arguments(capsys):
 
 @pytest.mark.parametrize(
     "command",
-    ["info", "describe", "simulate", "build tumour-vqa", "check", "atlas add", "atlas list", "rate export",
-     "rate score", "rate agreement", "paraphrase", "doctor"],
+    ["info", "describe", "simulate", "build tumour-vqa", "build pixel-qa", "converse", "check", "atlas add",
+     "atlas list", "rate export", "rate score", "rate agreement", "paraphrase", "doctor"],
 )  # fmt: skip
 def test_every_command_has_help_with_an_example(capsys, command):
     code, out, _ = call(capsys, *command.split(), "--help")

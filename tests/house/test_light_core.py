@@ -52,6 +52,7 @@ def test_describing_and_building_never_import_torch(tmp_path):
             "main(['describe', path, '--json'])\n"
             "import sagittal.builders.tumour_set, sagittal.builders.check, sagittal.builders.statistics\n"
             "import sagittal.builders.vqa_sets.unpacking, sagittal.score.answers\n"
+            "import sagittal.builders.pixel_qa, sagittal.builders.pixel_qa.statistics\n"
             "import sagittal.language, sagittal.draw.montage"
         )
         .replace("main(['describe'", "\ntry: main(['describe'")

@@ -15,8 +15,8 @@ from sagittal.files import storage_errors
 MANIFEST = "manifest.json"
 SHARDS = "shards"
 RECORD_SCHEMA = "sagittal.shard-record/1"
-#: Files that may lie beside the manifest.
-BESIDE = ("stats.json", "stats.md", "stats.png")
+#: Files and folders that may lie beside the manifest.
+BESIDE = ("stats.json", "stats.md", "stats.png", "pictures")
 
 
 class _Form(BaseModel):

@@ -23,6 +23,7 @@ from sagittal.cli import (
     atlas,
     build,
     check,
+    converse,
     describe,
     doctor,
     evaluate,
@@ -49,7 +50,7 @@ app = typer.Typer(
     epilog="Example:  sagittal describe BraTS-GLI-00001-000-seg.nii.gz --labels brats2023",
 )
 for group in (
-    ask, info, describe, simulate, build, check, atlas, rate, paraphrase, library,
+    ask, info, describe, simulate, build, check, atlas, rate, paraphrase, converse, library,
     train, evaluate, reproduce, doctor,
 ):  # fmt: skip
     group.register(app)

@@ -35,6 +35,22 @@ class Engine(StrEnum):
     ray = "ray"
 
 
+class PictureLayout(StrEnum):
+    """How a folder of pictures or volumes is laid out."""
+
+    sammed2d = "sammed2d"
+    pairs = "pairs"
+    volumes = "volumes"
+
+
+class Plane(StrEnum):
+    """Anatomical planes."""
+
+    axial = "axial"
+    coronal = "coronal"
+    sagittal = "sagittal"
+
+
 def register(app: typer.Typer) -> None:
     """Add the group of commands."""
     app.add_typer(group, name="build")
@@ -88,6 +104,79 @@ def tumour_vqa(
     counts = manifest["counts"]
     output().print(
         f"{counts['examples']:,} questions of {counts['studies']:,} studies in {out}; "
+        f"statistics in {out / 'stats.md'}",
+        markup=False,
+    )
+
+
+@group.command(
+    "pixel-qa",
+    epilog="Example:  sagittal build pixel-qa scans/ --layout volumes --out pixels/ --plane axial",
+)
+def pixel_qa(
+    root: Annotated[Path, typer.Argument(help="Folder of pictures or volumes with masks.")],
+    layout: Annotated[PictureLayout, typer.Option(help="How the folder is laid out.")],
+    out: Annotated[Path, typer.Option("--out", help="New folder; a run that was stopped is resumed.")],
+    modality: Annotated[
+        str | None, typer.Option(help="Of pictures that state none: CT, MRI, X-Ray, Fundus, …")
+    ] = None,
+    region: Annotated[str | None, typer.Option(help="Scanned region of pictures that state none.")] = None,
+    plane: Annotated[
+        list[Plane] | None, typer.Option(help="Volumes: planes to cut; may be repeated. Axial without.")
+    ] = None,
+    every: Annotated[int | None, typer.Option(min=1, help="Volumes: cut each n-th slice.")] = None,
+    most: Annotated[
+        int | None, typer.Option(min=1, help="Volumes: cut the N slices with most labels; 8 without.")
+    ] = None,
+    conversations: Annotated[
+        Path | None, typer.Option(help="File made by `sagittal converse`; the grammar without.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; the result is the same bytes.")] = 1,
+    engine: Annotated[Engine, typer.Option(help="This machine, or a Ray cluster.")] = Engine.local,
+    seed: Annotated[int, typer.Option(min=0, help="Decides every draw.")] = 0,
+    source: Annotated[str, typer.Option(help="Where the pictures came from, for the record.")] = "unstated",
+    licence: Annotated[str, typer.Option(help="On which terms, for the record.")] = "unstated",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the statistics as JSON.")] = False,
+) -> None:
+    """Questions about regions and whole pictures, and requests for masks (MedPLIB's MeCoVQA).
+
+    A table pictures.csv in the folder (image, patient, dataset, modality, region, orientation) states what
+    files do not.
+    """
+    from sagittal.builders.pixel_qa.pixel_set import build_pixel_set
+    from sagittal.builders.pixel_qa.statistics import write_statistics
+    from sagittal.builders.pixel_qa.volumes import Cut
+    from sagittal.builders.tumour_vqa import Origin
+    from sagittal.errors import ConfigError
+
+    if every is not None and most is not None:
+        raise ConfigError("Slices are chosen in one way.", expected="--every or --most", got="both")
+    cut = None
+    if plane or every is not None or most is not None:
+        planes = tuple(one.value for one in plane or [Plane.axial])
+        cut = Cut(planes, every, most or 8)
+    with progress("building") as report:
+        manifest = build_pixel_set(
+            root,
+            out,
+            layout=layout.value,
+            modality=modality,
+            region=region,
+            cut=cut,
+            conversations=conversations,
+            seed=seed,
+            workers=workers,
+            engine=engine.value,
+            origin=Origin(source, licence),
+            progress=report,
+        )
+    statistics = write_statistics(out)
+    if as_json:
+        print_json(statistics)
+        return
+    output().print(
+        f"{manifest['counts']['examples']:,} questions of {statistics['sizes']['images']:,} pictures "
+        f"in {out}; "
         f"statistics in {out / 'stats.md'}",
         markup=False,
     )

@@ -26,7 +26,7 @@ def paraphrase(
         str | None, typer.Option(help="Model that judges VALID or INVALID; the same without.")
     ] = None,
 ) -> None:
-    """Reword the questions with a language model, as the paper did. The only command that uses the network.
+    """Reword the questions with a language model, as the paper did. Uses the network.
 
     Every reply is kept beside the bank, so that a run that was stopped asks nothing twice. The key is
     read from the environment variable OPENAI_API_KEY; a local server needs none.

@@ -155,6 +155,28 @@ def read_picture_mask(
     return with_names(Mask(data, geometry, {}, path.name if name is None else name, session), labels)
 
 
+def write_picture(path: str | Path, image: Image) -> None:
+    """Write an image of one slice in 8 bits, grey or colour, as PNG; its pixel spacing is not kept.
+
+    Raises:
+        GeometryError: the image is more than one voxel deep.
+        FileFormatError: not 8 bits, or another ending.
+        StorageError: it cannot be written.
+    """
+    from PIL import Image as Pictures
+
+    path = Path(path)
+    if path.suffix.lower() != ".png" or image.data.dtype != np.uint8:
+        raise FileFormatError(
+            "A picture is written as PNG in 8 bits.", got=f"{path.name}, {image.data.dtype}"
+        )
+    if not image.geometry.is_2d:
+        raise GeometryError("Only an image of one slice is a picture.", got=image.shape, remedy="write NIfTI")
+    pixels = np.ascontiguousarray(np.swapaxes(image.data[:, :, 0], 0, 1))
+    with atomic_path(path, keep_suffix=".png") as temporary:
+        Pictures.fromarray(pixels).save(temporary, format="PNG")
+
+
 def write_picture_mask(path: str | Path, mask: Mask) -> None:
     """Write a mask of one slice as a grey PNG of label values (8 or 16 bits), its table beside it.
 
