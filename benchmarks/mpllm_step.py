@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 
 import torch
+from activations import kept
 from report import write_report
-from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 
 from sagittal.models.mpllm.presets import mpllm_config
@@ -81,25 +81,6 @@ def turn(model: VLM, tokens: int) -> Turn:
     pieces = [torch.randint(1_000, (1, n)) for n in (QUESTION, 1, ANSWER)]
     question, header, answer = (Tokens(ids, torch.ones_like(ids, dtype=torch.bool)) for ids in pieces)
     return Turn(question, features, header, answer)
-
-
-def kept(model: VLM, forward: Callable[[], object]) -> float:
-    """GiB that autograd keeps of a forward pass, parameters left out."""
-    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    found: dict[int, int] = {}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            found[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with saved_tensors_hooks(pack, lambda tensor: tensor):
-        # Held until it is counted, so that no address is given away twice.
-        output = forward()
-    total = sum(found.values()) / 2**30
-    del output
-    return total
 
 
 def small_of(name: str, given: argparse.Namespace) -> tuple[float, float, int]:

@@ -72,13 +72,13 @@ class Choice:
 
     Attributes:
         experts: (B, n, top) likeliest first.
-        weights: (B, n, top) that their outputs are multiplied by.
         taken: (B, n, top) False over capacity, and for padding.
+        divisor: (B, n) that a token's probabilities are divided by.
     """
 
     experts: Tensor
-    weights: Tensor
     taken: Tensor
+    divisor: Tensor
 
 
 def choose(logits: Tensor, real: Tensor, config: ExpertsConfig, *, whole: bool = True) -> Choice:
@@ -91,13 +91,12 @@ def choose(logits: Tensor, real: Tensor, config: ExpertsConfig, *, whole: bool =
         whole: whether a capacity holds.
     """
     shares = logits.float().softmax(dim=-1)
-    weights, experts = shares.topk(config.top, dim=-1)
-    if config.scale == "one":
-        weights = weights / weights.detach().sum(dim=-1, keepdim=True)
+    likeliest, experts = shares.topk(config.top, dim=-1)
+    total = likeliest.sum(dim=-1)
     taken = real[..., None].expand_as(experts)
     if whole:
         taken = taken & _fits(experts, real, config)
-    return Choice(experts, weights, taken)
+    return Choice(experts, taken, total if config.scale == "one" else torch.ones_like(total))
 
 
 def _fits(experts: Tensor, real: Tensor, config: ExpertsConfig) -> Tensor:
@@ -161,21 +160,24 @@ class ExpertFeedForward(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, n, width) → (B, n, width).
 
-        Each expert meets its own tokens alone, so that the cost is that of ``top`` experts.
+        Each expert meets its own tokens alone, so that the cost is that of ``top`` experts. The weight of an
+        expert is computed from its own tokens: the backward pass keeps them once, for expert and router.
         """
         passing = self._passing
         real = passing.real
         if real is None:
             real = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
-        choice = choose(self.router(tokens), real, self.config, whole=passing.whole)
+        with torch.no_grad():
+            choice = choose(self.router(tokens), real, self.config, whole=passing.whole)
         if passing.routes is not None:
             passing.routes.append(choice.experts[..., 0].masked_fill(~choice.taken[..., 0], -1).detach())
-        flat = tokens.flatten(0, 1)
+        flat, divisor = tokens.flatten(0, 1), choice.divisor.flatten()
         out = torch.zeros_like(flat)
         for number, expert in enumerate(self.experts):
-            row, place = ((choice.experts == number) & choice.taken).flatten(0, 1).nonzero(as_tuple=True)
+            row = ((choice.experts == number) & choice.taken).any(dim=-1).flatten().nonzero()[:, 0]
             if len(row):
-                weight = choice.weights.flatten(0, 1)[row, place]
-                made = expert(flat[row])
+                own = flat[row]
+                weight = self.router(own).float().softmax(dim=-1)[:, number] / divisor[row]
+                made = expert(own)
                 out = out.index_add(0, row, (made * weight[:, None].to(made.dtype)).to(out.dtype))
         return out.view_as(tokens)
