@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -67,6 +67,12 @@ class RegionPart(_Record):
     type: Literal["region"] = "region"
     region: dict[str, Any]
     mask: FileRef | None = None
+
+    @classmethod
+    def drawn(cls, image: str, mask: FileRef) -> Self:
+        """A region that a mask's file shows, on an image of that path."""
+        empty: dict[str, Any] = {"space": "voxel", "coordinates": [], "mask": None}
+        return cls(region={"kind": "mask", "image": image, **empty}, mask=mask)
 
 
 class MaskPart(_Record):

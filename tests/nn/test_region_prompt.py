@@ -12,8 +12,9 @@ from sagittal.nn.region_prompt import RegionPrompt, sampled
 def test_points_lie_inside_and_none_comes_twice() -> None:
     mask = torch.zeros(40, 50, dtype=torch.bool)
     mask[5:35, 10:45] = True
-    for generator in (None, torch.Generator().manual_seed(1)):
-        found = sampled(mask, 100, generator)
+    torch.manual_seed(1)
+    for drawn in (False, True):
+        found = sampled(mask, 100, drawn=drawn)
         assert found.shape == (100, 2)
         assert mask[found[:, 0], found[:, 1]].all()
         assert len({tuple(p) for p in found.tolist()}) == 100
@@ -28,7 +29,7 @@ def test_points_lie_inside_and_none_comes_twice() -> None:
 def test_a_small_region_gives_all_it_has(pixels: int) -> None:
     mask = torch.zeros(20, 20, dtype=torch.bool)
     mask.view(-1)[7 : 7 + pixels] = True
-    assert len(sampled(mask, 100, torch.Generator().manual_seed(0))) == pixels
+    assert len(sampled(mask, 100, drawn=True)) == pixels
 
 
 def test_an_empty_region_is_refused() -> None:
@@ -50,6 +51,13 @@ def test_the_mean_against_a_literal_one() -> None:
     wanted = [middle, middle[::-1], [(20.5 / 4) - 0.5, (9.5 / 4) - 0.5]]
     torch.testing.assert_close(found, prompt.mlp(torch.tensor(wanted)), rtol=1e-5, atol=1e-5)
     assert prompt(features, mask[:0], torch.zeros(0, dtype=torch.long)).shape == (0, 5)
+
+
+def test_points_are_drawn_anew_in_training_alone() -> None:
+    prompt, features = RegionPrompt(3, 4), torch.randn(1, 3, 8, 8)
+    mask, row = torch.ones(1, 64, 64, dtype=torch.bool), torch.tensor([0])
+    assert not torch.equal(prompt.train()(features, mask, row), prompt(features, mask, row))
+    assert torch.equal(prompt.eval()(features, mask, row), prompt(features, mask, row))
 
 
 def test_a_region_learns_through_the_features() -> None:

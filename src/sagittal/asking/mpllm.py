@@ -44,11 +44,13 @@ class Looked:
         images: by sequence.
         features: of them.
         grid: that they were sampled on.
+        seconds: that it took.
     """
 
     images: Mapping[str, Image]
     features: Features
     grid: Geometry
+    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +108,7 @@ class MpLLMAnswerer:
         Raises:
             InputError: an image is not skull-stripped.
         """
-        begun = time.perf_counter()
-        return self.answer(question, self.look(volumes), begun)
+        return self.answer(question, self.look(volumes))
 
     def look(self, volumes: Mapping[str, Image]) -> Looked:
         """Prepare and encode the images of a study.
@@ -115,22 +116,17 @@ class MpLLMAnswerer:
         Raises:
             InputError: an image is not skull-stripped.
         """
+        begun = time.perf_counter()
         kinds = self.model.config.images
         given = {image.kind: image for image in volumes.values() if image.kind in kinds}
         prepared = self._prepare(given)
         with torch.no_grad(), torch.autocast(self.runtime.device.type, self.runtime.dtype):
             features = self.model.look(*self._tensors(given, prepared))
-        return Looked(given, features, prepared.grid)
+        return Looked(given, features, prepared.grid, time.perf_counter() - begun)
 
-    def answer(self, question: str, looked: Looked, begun: float | None = None) -> Outcome:
-        """Choose classes and say them.
-
-        Args:
-            question: in words.
-            looked: from :meth:`look`.
-            begun: when the work for this answer began (``time.perf_counter``); now, by itself.
-        """
-        begun = time.perf_counter() if begun is None else begun
+    def answer(self, question: str, looked: Looked) -> Outcome:
+        """Choose classes and say them; the answer's one step counts the looking, too."""
+        begun = time.perf_counter() - looked.seconds
         with torch.no_grad(), torch.autocast(self.runtime.device.type, self.runtime.dtype), one_thread():
             prompt = self.model.prompt(
                 padded([self.chat.question(question)]), looked.features, header_of(self.chat, 1)

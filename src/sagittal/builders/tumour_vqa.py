@@ -18,7 +18,7 @@ from sagittal.builders.tumour_targets import TumourTargets
 from sagittal.errors import InputError
 from sagittal.example import Example, ImagePart, ImageRef, Message, TextPart
 from sagittal.language.grammar import Pool
-from sagittal.language.wording import Wording, Wordings, fill
+from sagittal.language.wording import Wording, Wordings, fill, listed
 from sagittal.splits import Split, split_of
 
 if TYPE_CHECKING:
@@ -127,11 +127,6 @@ def worded(wording: Wording, label: str, classes: Mapping[str, Any]) -> tuple[st
         shape=classes["shape"],
         spread=classes["spread"],
     )
-
-
-def listed(words: Sequence[str]) -> str:
-    """``frontal``; ``frontal and insula``; ``frontal, parietal and insula``."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def task_tag(wording: Wording) -> str:

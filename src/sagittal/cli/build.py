@@ -51,6 +51,16 @@ class Plane(StrEnum):
     sagittal = "sagittal"
 
 
+# Options that every builder has.
+Out = Annotated[Path, typer.Option("--out", help="New folder; a run that was stopped is resumed.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes; the result is the same bytes.")]
+EngineOption = Annotated[Engine, typer.Option(help="This machine, or a Ray cluster.")]
+Seed = Annotated[int, typer.Option(min=0, help="Decides every draw.")]
+Source = Annotated[str, typer.Option(help="Where the images came from, for the record.")]
+Licence = Annotated[str, typer.Option(help="On which terms, for the record.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the statistics as JSON.")]
+
+
 def register(app: typer.Typer) -> None:
     """Add the group of commands."""
     app.add_typer(group, name="build")
@@ -62,21 +72,21 @@ def register(app: typer.Typer) -> None:
 )
 def tumour_vqa(
     root: Annotated[Path, typer.Argument(help="Folder of segmented studies.")],
-    out: Annotated[Path, typer.Option("--out", help="New folder; a run that was stopped is resumed.")],
+    out: Out,
     layout: Annotated[Layout, typer.Option(help="How the folder is laid out.")] = Layout.brats,
     preset: Annotated[Preset, typer.Option(help="Labels, regions and words.")] = Preset.gli,
     atlas: Annotated[
         str | None, typer.Option(help="Atlas for regions, as added; the preset's own without.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; the result is the same bytes.")] = 1,
-    engine: Annotated[Engine, typer.Option(help="This machine, or a Ray cluster.")] = Engine.local,
-    seed: Annotated[int, typer.Option(min=0, help="Decides every draw.")] = 0,
+    workers: Workers = 1,
+    engine: EngineOption = Engine.local,
+    seed: Seed = 0,
     wordings: Annotated[
         Path | None, typer.Option(help="Bank made by `sagittal paraphrase`; the grammar without.")
     ] = None,
-    source: Annotated[str, typer.Option(help="Where the images came from, for the record.")] = "unstated",
-    licence: Annotated[str, typer.Option(help="On which terms, for the record.")] = "unstated",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the statistics as JSON.")] = False,
+    source: Source = "unstated",
+    licence: Licence = "unstated",
+    as_json: AsJson = False,
 ) -> None:
     """Questions and answers on volume, region, shape and spread of every label (mpLLM)."""
     from sagittal.builders.statistics import write_statistics
@@ -116,7 +126,7 @@ def tumour_vqa(
 def pixel_qa(
     root: Annotated[Path, typer.Argument(help="Folder of pictures or volumes with masks.")],
     layout: Annotated[PictureLayout, typer.Option(help="How the folder is laid out.")],
-    out: Annotated[Path, typer.Option("--out", help="New folder; a run that was stopped is resumed.")],
+    out: Out,
     modality: Annotated[
         str | None, typer.Option(help="Of pictures that state none: CT, MRI, X-Ray, Fundus, …")
     ] = None,
@@ -131,12 +141,12 @@ def pixel_qa(
     conversations: Annotated[
         Path | None, typer.Option(help="File made by `sagittal converse`; the grammar without.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; the result is the same bytes.")] = 1,
-    engine: Annotated[Engine, typer.Option(help="This machine, or a Ray cluster.")] = Engine.local,
-    seed: Annotated[int, typer.Option(min=0, help="Decides every draw.")] = 0,
-    source: Annotated[str, typer.Option(help="Where the pictures came from, for the record.")] = "unstated",
-    licence: Annotated[str, typer.Option(help="On which terms, for the record.")] = "unstated",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the statistics as JSON.")] = False,
+    workers: Workers = 1,
+    engine: EngineOption = Engine.local,
+    seed: Seed = 0,
+    source: Source = "unstated",
+    licence: Licence = "unstated",
+    as_json: AsJson = False,
 ) -> None:
     """Questions about regions and whole pictures, and requests for masks (MedPLIB's MeCoVQA).
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from sagittal.language.grammar import Grammar
 from sagittal.language.tidy import tidy
+from sagittal.language.wording import listed
 
 GRAMMAR_FOLDER = Path(__file__).parent / "grammars" / "pixel_qa"
 _SLOT = re.compile(r"\{([a-z]+)\}")
@@ -52,5 +53,4 @@ def templates(root: str, modality: str | None = None) -> list[str]:
 
 def the_listed(names: Sequence[str]) -> str:
     """``the liver``; ``the liver and the spleen``; ``the liver, the spleen and the aorta``."""
-    said = [f"the {name}" for name in names]
-    return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
+    return listed([f"the {name}" for name in names])

@@ -149,6 +149,11 @@ def combination(kind: str, tasks: Sequence[str]) -> tuple[str, ...]:
     return ordered
 
 
+def listed(words: Sequence[str]) -> str:
+    """``frontal``; ``frontal and insula``; ``frontal, parietal and insula``."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
 def fill(
     wording: Wording,
     *,

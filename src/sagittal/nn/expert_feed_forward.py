@@ -155,7 +155,7 @@ class ExpertFeedForward(nn.Module):
             raise ValueError(f"{len(experts)} experts for {config.count} of which {config.top} are asked")
         self.experts = nn.ModuleList(experts)
         self.router = Router(width, config.count)
-        self.config, self._passing = config, passing
+        self.config, self.passing = config, passing
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, n, width) → (B, n, width).
@@ -163,14 +163,14 @@ class ExpertFeedForward(nn.Module):
         Each expert meets its own tokens alone, so that the cost is that of ``top`` experts. The weight of an
         expert is computed from its own tokens: the backward pass keeps them once, for expert and router.
         """
-        passing = self._passing
+        passing = self.passing
         real = passing.real
         if real is None:
             real = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
         with torch.no_grad():
             choice = choose(self.router(tokens), real, self.config, whole=passing.whole)
         if passing.routes is not None:
-            passing.routes.append(choice.experts[..., 0].masked_fill(~choice.taken[..., 0], -1).detach())
+            passing.routes.append(choice.experts[..., 0].masked_fill(~choice.taken[..., 0], -1))
         flat, divisor = tokens.flatten(0, 1), choice.divisor.flatten()
         out = torch.zeros_like(flat)
         for number, expert in enumerate(self.experts):

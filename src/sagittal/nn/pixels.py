@@ -38,7 +38,6 @@ class PixelConfig(BaseModel):
         default=14, ge=0, le=128, description="patches that attend to each other, an edge; 0: all"
     )
     whole: tuple[int, ...] = Field(default=(2, 5, 8, 11), description="layers that attend to the whole image")
-    adapters: bool = True
     channels: int = Field(default=256, ge=32, le=1_024, description="of a feature; a multiple of 32")
     decoder_layers: int = Field(default=2, ge=1, le=16)
     decoder_heads: int = Field(default=8, ge=1, le=32)
@@ -112,10 +111,9 @@ class Pixels(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = SamVisionEncoder(_vision(config))
-        if config.adapters:
-            layers: Any = self.encoder.layers
-            for layer in layers:
-                layer.mlp = AdaptedFeedForward(layer.mlp, Adapter(config.width))
+        layers: Any = self.encoder.layers
+        for layer in layers:
+            layer.mlp = AdaptedFeedForward(layer.mlp, Adapter(config.width))
         self.decoder = SamMaskDecoder(
             SamMaskDecoderConfig(
                 hidden_size=config.channels, mlp_dim=config.decoder_feed_forward,
@@ -215,10 +213,10 @@ def from_sam_med2d(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The published weights under the names of :class:`Pixels`.
 
     Args:
-        weights: SAM-Med2D's or SAM's, by name (with a ``model`` around them, pass what is in it).
+        weights: SAM-Med2D's, by name (with a ``model`` around them, pass what is in it).
 
     Raises:
-        FileFormatError: a name that neither has.
+        FileFormatError: a name that they do not have.
     """
     found = {}
     for name, value in weights.items():

@@ -16,13 +16,13 @@ from sagittal.errors import InputError
 POINTS = 512
 
 
-def sampled(mask: Tensor, points: int = POINTS, generator: torch.Generator | None = None) -> Tensor:
+def sampled(mask: Tensor, points: int = POINTS, *, drawn: bool = False) -> Tensor:
     """Pixels of a region, drawn without replacement.
 
     Args:
         mask: (H, W) bool.
         points: at most so many.
-        generator: of the drawing; evenly spread over the region's pixels, always the same, when ``None``.
+        drawn: by torch's generator; else evenly spread over the region's pixels, always the same.
 
     Returns:
         (n, 2) row and column, n = min(points, pixels of the region).
@@ -35,15 +35,15 @@ def sampled(mask: Tensor, points: int = POINTS, generator: torch.Generator | Non
         raise InputError("The region is empty.", expected="at least one pixel of the image in it")
     if len(inside) <= points:
         return inside
-    if generator is not None:
-        chosen = torch.randperm(len(inside), generator=generator)[:points]
+    if drawn:
+        chosen = torch.randperm(len(inside))[:points]
     else:
         chosen = (2 * torch.arange(points) + 1) * len(inside) // (2 * points)
     return inside[chosen.to(inside.device)]
 
 
 class RegionPrompt(nn.Module):
-    """Features under a region → one vector.
+    """Features under a region → one vector; in training the points are drawn anew each time.
 
     Args:
         width: of the image's features, C_v.
@@ -54,16 +54,13 @@ class RegionPrompt(nn.Module):
         super().__init__()
         self.mlp = nn.Sequential(nn.Linear(width, out), nn.GELU(), nn.Linear(out, out))
 
-    def forward(
-        self, features: Tensor, masks: Tensor, rows: Tensor, generator: torch.Generator | None = None
-    ) -> Tensor:
+    def forward(self, features: Tensor, masks: Tensor, rows: Tensor) -> Tensor:
         """Vectors of some regions.
 
         Args:
             features: (B, C_v, h, w) of the images.
             masks: (R, H, W) bool, on the pixels that the encoder was given.
             rows: (R,) the image that each region belongs to.
-            generator: draws points in training; in evaluation leave it out.
 
         Returns:
             (R, out).
@@ -72,17 +69,17 @@ class RegionPrompt(nn.Module):
             InputError: a region is empty.
         """
         means = [
-            self._mean(features[row], mask, generator)
+            self._mean(features[row], mask)
             for mask, row in zip(masks, rows.tolist(), strict=True)
         ]  # fmt: skip
         stacked = torch.stack(means) if means else features.new_zeros(0, features.shape[1])
         out: Tensor = self.mlp(stacked)
         return out
 
-    def _mean(self, features: Tensor, mask: Tensor, generator: torch.Generator | None) -> Tensor:
+    def _mean(self, features: Tensor, mask: Tensor) -> Tensor:
         """(C_v,): features at the points, by bilinear interpolation between the patches' middles."""
         size = torch.tensor(mask.shape, device=features.device)
-        place = (sampled(mask, generator=generator).to(features.device) + 0.5) / size
+        place = (sampled(mask, drawn=self.training).to(features.device) + 0.5) / size
         grid = (2 * place - 1).flip(-1)[None, :, None].to(features.dtype)
         found = functional.grid_sample(
             features[None], grid, mode="bilinear", padding_mode="border", align_corners=False

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
-import yaml
+
+from sagittal.train.packaged import packaged_table
 
 Part = Literal["train", "test"]
 
@@ -22,15 +21,8 @@ def short_question(rng: np.random.Generator, tasks: Sequence[str], label: str, p
         label: as it is called.
         part: to learn from, or to measure with; they share no wording.
     """
-    own = _table()[part]
+    own = packaged_table("short_questions")[part]
     order = [tasks[int(n)] for n in rng.permutation(len(tasks))]
     words = [own["first"][order[0]], *(own["then"][task] for task in order[1:])]
     drawn: list[str] = [texts[int(rng.integers(len(texts)))] for texts in words]
     return " ".join([drawn[0].replace("{label}", label), *drawn[1:]])
-
-
-@cache
-def _table() -> Mapping[str, Any]:
-    text = (files("sagittal.train") / "tables" / "short_questions.yaml").read_text(encoding="utf-8")
-    found: Mapping[str, Any] = yaml.safe_load(text)
-    return found

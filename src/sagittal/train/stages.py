@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from functools import cache
-from importlib.resources import files
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from sagittal.errors import ConfigError
+from sagittal.train.packaged import packaged_table
 
 StageName = Literal["alignment", "recognition", "grounding", "adaption"]
 Loss = Literal["text", "bce", "dice"]
@@ -35,7 +34,7 @@ class Stage(_Table):
 
     def learns(self, name: str) -> bool:
         """Whether a parameter of a full-weight model is trained."""
-        return any(_begins(name, pattern) for pattern in self.trained)
+        return any(fnmatchcase(name, f"{pattern}*") for pattern in self.trained)
 
 
 class Stages(_Table):
@@ -48,8 +47,7 @@ class Stages(_Table):
 @cache
 def medplib_stages() -> Stages:
     """The published stages."""
-    text = (files("sagittal.train") / "tables" / "medplib_stages.yaml").read_text(encoding="utf-8")
-    return Stages.model_validate(yaml.safe_load(text))
+    return Stages.model_validate(packaged_table("medplib_stages"))
 
 
 def enter(stage: Stage, model: nn.Module) -> list[str]:
@@ -79,14 +77,10 @@ def enter(stage: Stage, model: nn.Module) -> list[str]:
         if own:
             learning.append(name)
     for pattern in stage.trained:
-        if not any(_begins(name, pattern) for name in learning):
+        if not any(fnmatchcase(name, f"{pattern}*") for name in learning):
             raise ConfigError(
                 "A part that this stage trains is not in the model.",
                 expected=pattern,
                 got=type(model).__name__,
             )
     return learning
-
-
-def _begins(name: str, pattern: str) -> bool:
-    return re.match(".*".join(map(re.escape, pattern.split("*"))), name) is not None

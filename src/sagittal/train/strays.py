@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import yaml
 
 from sagittal.builders.voxel.structures import structure_table
+from sagittal.train.packaged import packaged_table
 
 _TUMOURS = ("tumour", "enhanc", "oedema", "necro", "cavity", "lesion")
 
@@ -60,15 +59,9 @@ def strays(part: Literal["train", "test"], others: Sequence[str] = ()) -> Strays
         part: to learn from, or to measure with.
         others: further questions.
     """
-    own, answers = _table()[part], _table()["answers"]
+    table = packaged_table("strays")
+    own, answers = table[part], table["answers"]
     return Strays(tuple(own["structures"]), tuple(own["sentences"]), tuple(others), tuple(answers))
-
-
-@cache
-def _table() -> Mapping[str, Any]:
-    text = (files("sagittal.train") / "tables" / "strays.yaml").read_text(encoding="utf-8")
-    found: Mapping[str, Any] = yaml.safe_load(text)
-    return found
 
 
 @cache

@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -31,6 +29,7 @@ from sagittal.models.vlm.chat import Chat, header_of, padded
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Features, Turn
 from sagittal.score.descriptors import Told
+from sagittal.train.packaged import packaged_table
 from sagittal.train.short_questions import short_question
 from sagittal.train.strays import Strays, strays
 from sagittal.train.tumour_bank import TumourBank
@@ -273,8 +272,7 @@ def renamed(asked: AskedOfLabel, name: str) -> AskedOfLabel:
 @cache
 def other_names(part: Literal["train", "test"]) -> Mapping[str, tuple[str, ...]]:
     """Label → what people call it, beside the paper's name."""
-    text = (files("sagittal.train") / "tables" / "label_names.yaml").read_text(encoding="utf-8")
-    return {label: tuple(names[part]) for label, names in yaml.safe_load(text).items()}
+    return {label: tuple(names[part]) for label, names in packaged_table("label_names").items()}
 
 
 def region_hint(targets: TumourTargets) -> str:

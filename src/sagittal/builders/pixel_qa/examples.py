@@ -110,14 +110,7 @@ def _pointed(
         ways.append("box")
     way = ways[int(rng.integers(len(ways)))]
     if way == "mask":
-        drawn: dict[str, Any] = {
-            "kind": "mask",
-            "image": image,
-            "space": "voxel",
-            "coordinates": [],
-            "mask": None,
-        }
-        return RegionPart(region=drawn, mask=ref(one.mask)), way
+        return RegionPart.drawn(image, ref(one.mask)), way
     if way == "box":
         x1, y1, x2, y2 = one.box
         region = Region("box", image, coordinates=((x1, y1, 0), (x2, y2, 0)))

@@ -18,6 +18,7 @@ from sagittal.builders.pixel_qa.rules import Kind, Names, faults, key_of
 from sagittal.builders.tumour_questions import generator_for
 from sagittal.errors import LabelError
 from sagittal.language.pixel_wordings import the_listed, worded
+from sagittal.language.wording import listed
 
 #: Classes of one picture whose masks are asked for one by one.
 MAX_GROUNDED = 4
@@ -150,8 +151,7 @@ def _complex(at: Situation, rng: np.random.Generator) -> Item:
     modality = at.case.modality
     question = worded("complex_question", rng, modality=modality)
     parts = [_placed(at.picture, number) for number in range(len(at.picture.classes))]
-    found = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-    answer = worded("complex_answer", rng, modality=modality, **_meta(at), found=found)
+    answer = worded("complex_answer", rng, modality=modality, **_meta(at), found=listed(parts))
     return Item("complex", question, (answer,), at.picture.names)
 
 

@@ -40,7 +40,8 @@ def measured(masks: Sequence[Plane], names: Sequence[str]) -> list[Measured]:
     pairs = _touching(masks, boxes)
     found = []
     for number, (mask, name, box) in enumerate(zip(masks, names, boxes, strict=True)):
-        others = [m for m, n in zip(masks, names, strict=True) if n != name]
+        unlike = [n for n, own in enumerate(names) if own != name]
+        window = (slice(box[0], box[2] + 1), slice(box[1], box[3] + 1))
         x, y = np.nonzero(mask)
         found.append(
             Measured(
@@ -49,11 +50,13 @@ def measured(masks: Sequence[Plane], names: Sequence[str]) -> list[Measured]:
                 centroid=(float(x.mean()), float(y.mean())),
                 box=box,
                 place=place_of(int(x.sum()), int(y.sum()), len(x), mask.shape),
-                point=_deepest(mask, others, box),
+                point=_deepest(mask[window], [masks[n][window] for n in unlike], box[:2]),
                 touches=tuple(
                     sorted({b for a, b in pairs if a == number} | {a for a, b in pairs if b == number})
                 ),
-                has_twin=any(np.array_equal(mask, other) for other in others),
+                has_twin=any(
+                    boxes[n] == box and np.array_equal(mask[window], masks[n][window]) for n in unlike
+                ),
             )
         )
     return found
@@ -104,17 +107,20 @@ def _meet(a: Plane, b: Plane) -> bool:
     return bool(along_x or (a[:, 1:] & b[:, :-1]).any() or (a[:, :-1] & b[:, 1:]).any())
 
 
-def _deepest(mask: Plane, others: Sequence[Plane], box: tuple[int, int, int, int]) -> tuple[int, int] | None:
-    """The pixel deepest in what no other class covers; of equals the first by x, then y."""
+def _deepest(mask: Plane, others: Sequence[Plane], corner: tuple[int, int]) -> tuple[int, int] | None:
+    """The pixel deepest in what no other class covers; of equals the first by x, then y.
+
+    Args:
+        mask, others: within the mask's box.
+        corner: first column and row of the box.
+    """
     from scipy.ndimage import distance_transform_edt
 
-    x1, y1, x2, y2 = box
-    window = (slice(x1, x2 + 1), slice(y1, y2 + 1))
-    own = mask[window].copy()
+    own = mask.copy()
     for other in others:
-        own &= ~other[window]
+        own &= ~other
     if not own.any():
         return None
     depth = distance_transform_edt(np.pad(own, 1))[1:-1, 1:-1]
     x, y = np.unravel_index(int(depth.argmax()), depth.shape)
-    return int(x) + x1, int(y) + y1
+    return int(x) + corner[0], int(y) + corner[1]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -24,9 +24,7 @@ UNKNOWN: Final = "unknown"
 Modality = Literal[
     "CT", "Dermoscopy", "Endoscopy", "Fundus", "MRI", "PET", "Ultrasound", "X-Ray", "unknown"
 ]  # fmt: skip
-MODALITIES: tuple[Modality, ...] = (
-    "CT", "Dermoscopy", "Endoscopy", "Fundus", "MRI", "PET", "Ultrasound", "X-Ray", "unknown",
-)  # fmt: skip
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
 
 
 class _Form(BaseModel):

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sagittal.builders.vqa_sets.asked import Asked, Drawn, Turn
 from sagittal.builders.vqa_sets.patients import linked
@@ -172,14 +171,7 @@ def _example(one: Asked, name: str, chosen: VqaSet, patient: str, pictures: Pict
 def _drawn_part(drawn: Drawn, image: str, mask: FileRef, label: int) -> Part:
     if drawn.role == "mask":
         return MaskPart(mask=mask, label=label, name=drawn.name)
-    region: dict[str, Any] = {
-        "kind": "mask",
-        "image": image,
-        "space": "voxel",
-        "coordinates": [],
-        "mask": None,
-    }
-    return RegionPart(region=region, mask=mask)
+    return RegionPart.drawn(image, mask)
 
 
 def _message(turn: Turn, drawn: Mapping[Drawn, Part]) -> Message:

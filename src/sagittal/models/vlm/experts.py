@@ -82,7 +82,7 @@ def routes_of(language: nn.Module) -> Iterator[list[Tensor]]:
 
     −1 stands for a token that no expert took, and for padding.
     """
-    passing = next(m._passing for m in language.modules() if isinstance(m, ExpertFeedForward))
+    passing = next(m.passing for m in language.modules() if isinstance(m, ExpertFeedForward))
     passing.routes = []
     try:
         yield passing.routes

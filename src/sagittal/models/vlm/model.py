@@ -109,7 +109,8 @@ class VLM(nn.Module):
         heads = self.heads(states[2][:, -1]) if self.heads is not None else {}
         masks = None
         if turn.pixels is not None:
-            rows, places = (self._segments(turn.answer.ids) & turn.answer.real).nonzero(as_tuple=True)
+            here = (turn.answer.ids == self._segment) & turn.answer.real
+            rows, places = here.nonzero(as_tuple=True)
             masks = self._drawn(before[rows, places], rows, turn.pixels)
         return Output(context.logits(before), heads, routing, context.mask.shape[1], masks)
 
@@ -152,9 +153,10 @@ class VLM(nn.Module):
             pixels: of the pixel encoder; without, no mask is drawn.
         """
         found: list[tuple[int, Tensor]] = []
+        segment = None if pixels is None else self._segment
 
         def watch(row: int, token: int, state: Tensor) -> None:
-            if pixels is not None and bool(self._segments(torch.tensor(token))):
+            if token == segment:
                 found.append((row, state))
 
         tokens = prompt.context.generate(max_tokens=most, stop={end}, watch=watch)
@@ -200,14 +202,15 @@ class VLM(nn.Module):
         grid = [patches // self.config.pooling for patches in self.config.encoder.grid]
         return features.tokens[:, 0].transpose(1, 2).unflatten(2, grid)
 
-    def _segments(self, ids: Tensor) -> Tensor:
+    @property
+    def _segment(self) -> int:
+        """Id of ``<SEG>``."""
         if self.config.drawing is None:
             raise InputError("This model draws no masks.")
-        return ids == self.config.drawing.segment
+        return self.config.drawing.segment
 
     def _drawn(self, states: Tensor, rows: Tensor, pixels: Tensor) -> Masks:
-        if self.pixels is None or self.to_mask is None:
-            raise InputError("This model draws no masks.")
+        assert self.pixels is not None and self.to_mask is not None, "there is a <SEG> to draw"
         return Masks(self.pixels.draw(pixels, self.to_mask(states), rows), rows)
 
     def _read(self, context: GrowingContext, pieces: Sequence[Piece]) -> tuple[list[Tensor], Routing | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -136,5 +136,5 @@ class Said:
         masks: of their ``<SEG>``; ``None`` of a model without pixels.
     """
 
-    tokens: list[list[int]] = field(default_factory=list)
+    tokens: list[list[int]]
     masks: Masks | None = None
