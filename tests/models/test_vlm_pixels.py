@@ -62,7 +62,7 @@ def turn(made: VLM, rows: tuple[int, ...] = (0, 1, 2)) -> Turn:
         features = made.look(seen, torch.ones(3, 1, dtype=torch.bool))
         pixels = made.pixels.look(images)
     kept = list(rows)
-    own = Features(features.tokens[kept], features.cls[kept], features.present[kept])
+    own = Features(features.tokens[kept], features.cls[kept], features.present[kept], features.map[kept])
     masks = [(mask, kept.index(row)) for mask, row in zip(MASKS, ROWS, strict=True) if row in kept]
     masks.sort(key=lambda pair: pair[1])
     regions = (

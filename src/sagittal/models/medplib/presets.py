@@ -1,19 +1,24 @@
-"""MedPLIB's sizes: ``tiny`` for tests, ``paper`` as published."""
+"""MedPLIB's sizes: ``tiny`` for tests, ``small`` that ships, ``paper`` as published."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from sagittal.language.tokenizer import CHAT_TOKENS, IMAGE, SEGMENT
+from sagittal.models.medplib.words import SEGMENT_ID, SLOT_ID
 from sagittal.models.vlm.config import DrawingConfig, LoRAConfig, PointingConfig, SharedConfig, VLMConfig
 from sagittal.models.vlm.presets import VOCABULARY, small_language
 from sagittal.nn.expert_feed_forward import ExpertsConfig
 from sagittal.nn.pixels import PixelConfig
 from sagittal.nn.vit import ViTConfig
 
-Size = Literal["tiny", "paper"]
+Size = Literal["tiny", "small", "paper"]
 #: After LLaMA's 32,000 words: ``<region>``, ``</region>``, the slot between them, ``<SEG>``.
 PAPER_SLOT, PAPER_SEGMENT, PAPER_WORDS = 32_002, 32_003, 32_004
+
+SMALL_PIXELS = PixelConfig(
+    size=128, patch=4, width=96, layers=3, heads=4, window=8, whole=(2,), channels=64, decoder_heads=4,
+    decoder_feed_forward=256,
+)  # fmt: skip
 
 
 def medplib_config(
@@ -38,6 +43,16 @@ def medplib_config(
             language=llama_7b(), experts=experts, lora=LoRAConfig(r=8, alpha=16) if experts else None,
             pointing=PointingConfig(slot=PAPER_SLOT), drawing=DrawingConfig(segment=PAPER_SEGMENT),
         )  # fmt: skip
+    if size == "small":
+        # As published: the picture is larger for what is said of it than for what is drawn on it.
+        return VLMConfig(
+            encoder=ViTConfig(
+                size=(192, 192), patch=(8, 8), channels=3, width=128, layers=4, heads=4, feed_forward=384
+            ),
+            pooling=2, images=("photo",), images_first=True, projector=SharedConfig(layers=2),
+            language=small_language(vocabulary), experts=experts, pointing=PointingConfig(slot=SLOT_ID),
+            drawing=DrawingConfig(segment=SEGMENT_ID, pixels=SMALL_PIXELS),
+        )  # fmt: skip
     language = {
         **small_language(vocabulary), "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
         "num_attention_heads": 2, "num_key_value_heads": 2,
@@ -47,10 +62,12 @@ def medplib_config(
         decoder_feed_forward=32,
     )  # fmt: skip
     return VLMConfig(
-        encoder=ViTConfig(size=(32, 32), patch=(8, 8), width=16, layers=1, heads=2, feed_forward=32),
+        encoder=ViTConfig(
+            size=(32, 32), patch=(8, 8), channels=3, width=16, layers=1, heads=2, feed_forward=32
+        ),
         pooling=1, images=("photo",), images_first=True, projector=SharedConfig(layers=2), language=language,
-        experts=experts, pointing=PointingConfig(slot=CHAT_TOKENS.index(IMAGE)),
-        drawing=DrawingConfig(segment=CHAT_TOKENS.index(SEGMENT), pixels=pixels),
+        experts=experts, pointing=PointingConfig(slot=SLOT_ID),
+        drawing=DrawingConfig(segment=SEGMENT_ID, pixels=pixels),
     )  # fmt: skip
 
 

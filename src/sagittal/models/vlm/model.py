@@ -93,7 +93,7 @@ class VLM(nn.Module):
         tokens = pooled.new_zeros(*there.shape, *pooled.shape[1:])
         cls = pooled.new_zeros(*there.shape, seen.cls.shape[-1])
         tokens[there], cls[there] = pooled, seen.cls.to(pooled.dtype)
-        return Features(tokens, cls, there)
+        return Features(tokens, cls, there, seen.tokens.movedim(-1, 1) if self.point is not None else None)
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -191,16 +191,12 @@ class VLM(nn.Module):
                 expected=f"{len(rows)} regions, row after row",
                 got=given.tolist(),
             )
-        if regions is None or self.point is None:
+        if regions is None:
             return question
-        vectors = self.point(self._map(features), regions.masks, regions.rows)
+        assert self.point is not None and features.map is not None, "what can be pointed at has a map"
+        vectors = self.point(features.map, regions.masks, regions.rows)
         embeddings = self._embed(question.ids)
         return Vectors(embeddings.index_put((rows, places), vectors.to(embeddings.dtype)), question.real)
-
-    def _map(self, features: Features) -> Tensor:
-        """(B, d_I, h, w): a picture's tokens where they lie."""
-        grid = [patches // self.config.pooling for patches in self.config.encoder.grid]
-        return features.tokens[:, 0].transpose(1, 2).unflatten(2, grid)
 
     @property
     def _segment(self) -> int:

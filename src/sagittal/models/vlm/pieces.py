@@ -18,11 +18,14 @@ class Features:
         tokens: (B, M, N, d_I).
         cls: (B, M, d_I).
         present: (B, M) False where a study lacks an image.
+        map: (B, d_I, h, w) of pictures, before pooling: where regions are read off. ``None`` of a model that
+            cannot be pointed at a place.
     """
 
     tokens: Tensor
     cls: Tensor
     present: Tensor
+    map: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
