@@ -5,6 +5,7 @@ Run once a table:
     python recipes/freeze_test_world.py --heads FOLDER
     python recipes/freeze_test_world.py --heads FOLDER --table task_world.yaml
     python recipes/freeze_test_world.py --heads FOLDER --table tumour_world.yaml
+    python recipes/freeze_test_world.py --heads FOLDER --table picture_world.yaml
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 import yaml
 
 from sagittal.evaluation.frozen_world import (
+    PICTURES,
     TABLE,
     TASKS,
     TUMOURS,
@@ -35,7 +37,9 @@ from sagittal.runtime import runtime
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--heads", type=Path, required=True, help="folder of the head label maps")
-    parser.add_argument("--table", choices=(TABLE, TASKS, TUMOURS), default=TABLE, help="which world")
+    parser.add_argument(
+        "--table", choices=(TABLE, TASKS, TUMOURS, PICTURES), default=TABLE, help="which world"
+    )
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     table = world_table(arguments.table)

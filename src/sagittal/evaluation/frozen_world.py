@@ -1,7 +1,8 @@
 """Frozen simulated test worlds: committed tables of ``tables/``, made and checked.
 
 ``test_world.yaml`` is what every method is measured on; ``task_world.yaml`` has the studies that comparisons
-of single tasks need more of, ``tumour_world.yaml`` those that mpLLM's configurations are compared on.
+of single tasks need more of, ``tumour_world.yaml`` those that mpLLM's configurations are compared on,
+``picture_world.yaml`` those whose slices MedPLIB is measured on.
 Functions take a table, and the first one where none is given.
 
 Each study has a SHA-256 over its label maps (where they lie, what their values mean, their voxels) and the
@@ -35,6 +36,8 @@ TABLE = "test_world.yaml"
 TASKS = "task_world.yaml"
 #: The third, of tumours alone, for questions in classes (mpLLM).
 TUMOURS = "tumour_world.yaml"
+#: The fourth, cut into slices (MedPLIB).
+PICTURES = "picture_world.yaml"
 
 
 @dataclass(frozen=True)

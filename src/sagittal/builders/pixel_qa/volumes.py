@@ -136,8 +136,8 @@ def slices_of(image: Image, mask: Mask, cut: Cut) -> tuple[tuple[FoundPicture, .
     for plane in cut.planes:
         normal = NORMAL[plane]
         for index in chosen_slices(mask, normal, cut, left):
-            shown = shades(_shown(image.data, index, normal), low, high)
-            labels = _shown(mask.data, index, normal)
+            shown = shades(shown_slice(image.data, index, normal), low, high)
+            labels = shown_slice(mask.data, index, normal)
             spacing = [s for axis, s in enumerate(image.geometry.spacing) if axis != normal]
             known = spacing if image.geometry.spacing_known else None
             grid = picture_geometry(shown.shape[0], shown.shape[1], known)
@@ -165,7 +165,7 @@ def chosen_slices(mask: Mask, normal: int, cut: Cut, left: Counter[str]) -> Sequ
     return sorted(ranked[: cut.most])
 
 
-def _shown(data: np.ndarray, index: int, normal: int) -> np.ndarray:
+def shown_slice(data: np.ndarray, index: int, normal: int) -> np.ndarray:
     """A slice of RAS voxels as (width, height, 1): right or front to the left, front or head up."""
     plane: np.ndarray = np.take(data, index, axis=normal)[::-1, ::-1, None]
     return np.ascontiguousarray(plane)

@@ -1,12 +1,13 @@
 """Pictures of any size as the encoders take them, regions onto them, and masks back (MedPLIB).
 
-A picture keeps its proportions in millimetres where its spacing is known, in pixels otherwise; it lies in the
-middle of a black square. Arrays of the project are (width, height), x to the right; tensors are (height,
-width), as networks have them.
+A picture keeps its proportions in millimetres where its spacing is known, in pixels otherwise; without its
+blank borders it lies in the middle of a black square. Arrays of the project are (width, height), x to the
+right; tensors are (height, width), as networks have them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,11 @@ from sagittal.study import Image
 
 #: A region takes a pixel of the square where it covers at least so much of it.
 _COVERED = 0.5
+#: Columns and rows at the border are blank where at most this share of their pixels is brighter than that.
+_BLANK_SHARE, _BLANK = 0.01, 20
+#: Kept around what is not blank, as a share of its longer side.
+_MARGIN = 0.04
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -27,43 +33,49 @@ class Frame:
     """Where a picture lies in a square.
 
     Attributes:
-        width, height: of the picture, in its own pixels.
+        size: width and height of the picture, in its own pixels.
+        box: left, top, right, bottom of what is shown of it, in its own pixels; the last two excluded.
         edge: of the square.
-        left, top, right, bottom: of the picture in the square, in its pixels; the last two excluded.
+        inner: the same of where that lies in the square, in the square's pixels.
     """
 
-    width: int
-    height: int
+    size: tuple[int, int]
+    box: Box
     edge: int
-    left: int
-    top: int
-    right: int
-    bottom: int
+    inner: Box
 
     def place(self, region: NDArray[np.bool_]) -> Tensor:
         """A region of the picture in the square.
 
         Args:
-            region: (width, height) bool, at least one pixel.
+            region: (width, height) bool, at least one pixel of what is shown.
 
         Returns:
             (edge, edge) bool, at least one pixel: where none is half covered, those that are covered most.
 
         Raises:
-            InputError: the region is empty, or of another size than the picture.
+            InputError: the region is of another size than the picture, or holds nothing of what is shown.
         """
-        if region.shape != (self.width, self.height):
+        if region.shape != self.size:
             raise InputError(
                 "A region is as large as its picture.",
-                expected=f"{self.width}×{self.height} pixels",
+                expected=f"{self.size[0]}×{self.size[1]} pixels",
                 got="×".join(str(n) for n in region.shape),
             )
-        if not region.any():
+        covered = self._fitted(region).float() / 255
+        if not float(covered.max()):
             raise InputError("The region is empty.", expected="at least one pixel of the picture in it")
-        covered = _area(_rows(region), self._inner).float() / 255
-        inside = covered >= min(_COVERED, float(covered.max()))
         out = torch.zeros(self.edge, self.edge, dtype=torch.bool)
-        out[self.top : self.bottom, self.left : self.right] = inside
+        out[self._inside] = covered >= min(_COVERED, float(covered.max()))
+        return out
+
+    def nearest(self, numbers: NDArray[np.uint8]) -> Tensor:
+        """Numbered parts of the picture in the square: (width, height) → (edge, edge) uint8, 0 around it."""
+        left, top, right, bottom = self.box
+        rows = _rows(numbers[left:right, top:bottom])[None, None]
+        out = torch.zeros(self.edge, self.edge, dtype=torch.uint8)
+        size = out[self._inside].shape
+        out[self._inside] = functional.interpolate(rows, size=size, mode="nearest-exact")[0, 0]
         return out
 
     def back(self, values: Tensor) -> NDArray[np.float32]:
@@ -73,35 +85,75 @@ class Frame:
             values: (h, h) over the whole square, of any resolution.
 
         Returns:
-            (width, height).
+            (width, height); what is not shown of the picture has the lowest value.
         """
         scale = values.shape[-1] / self.edge
+        found = np.full(self.size, float(values.min()), np.float32)
         # Middles of the picture's pixels, in pixels of ``values``.
-        x = (self.left + (torch.arange(self.width) + 0.5) * (self.right - self.left) / self.width) * scale
-        y = (self.top + (torch.arange(self.height) + 0.5) * (self.bottom - self.top) / self.height) * scale
-        found = torch.empty(self.height, self.width)
-        # In bands: what lies between is never larger than a few rows of a large picture.
-        for rows in torch.split(torch.arange(self.height), max(1, (1 << 22) // self.width)):
-            grid = torch.stack(torch.meshgrid(x, y[rows], indexing="xy"), dim=-1)
-            grid = 2 * grid / values.shape[-1] - 1
-            found[rows] = functional.grid_sample(
-                values.float()[None, None], grid[None], padding_mode="border", align_corners=False
-            )[0, 0]
-        return found.T.contiguous().numpy()
+        x, y = (
+            (first + (torch.arange(count) + 0.5) * (last - first) / count) * scale
+            for first, last, count in (
+                (self.inner[0], self.inner[2], self.box[2] - self.box[0]),
+                (self.inner[1], self.inner[3], self.box[3] - self.box[1]),
+            )
+        )
+        # In bands: what lies between is never larger than a few columns of a large picture.
+        for columns in torch.split(torch.arange(len(x)), max(1, (1 << 22) // len(y))):
+            grid = torch.stack(torch.meshgrid(x[columns], y, indexing="ij"), dim=-1)
+            band = functional.grid_sample(
+                values.float()[None, None], (2 * grid / values.shape[-1] - 1)[None],
+                padding_mode="border", align_corners=False,
+            )  # fmt: skip
+            first = self.box[0] + int(columns[0])
+            found[first : first + len(columns), self.box[1] : self.box[3]] = band[0, 0].numpy()
+        return found
+
+    def _fitted(self, plane: NDArray[np.uint8] | NDArray[np.bool_]) -> Tensor:
+        """A plane of the picture, (width, height), as it lies in the square: (rows, columns) in 8 bits."""
+        left, top, right, bottom = self.box
+        size = (self.inner[3] - self.inner[1], self.inner[2] - self.inner[0])
+        return _resized(_rows(plane[left:right, top:bottom]), size)
 
     @property
-    def _inner(self) -> tuple[int, int]:
-        return self.bottom - self.top, self.right - self.left
+    def _inside(self) -> tuple[slice, slice]:
+        left, top, right, bottom = self.inner
+        return slice(top, bottom), slice(left, right)
 
 
-def frame_of(image: Image, edge: int) -> Frame:
-    """Where a picture lies in a square of ``edge`` pixels."""
-    width, height = image.shape[:2]
+def frame_of(image: Image, edge: int, regions: Sequence[NDArray[np.bool_]] = ()) -> Frame:
+    """Where a picture lies in a square of ``edge`` pixels; blank borders are cut off.
+
+    Args:
+        image: one voxel deep, 8 bits.
+        edge: of the square.
+        regions: (width, height) bool; nothing of them is cut off.
+    """
+    pixels = image.data[:, :, 0]
+    box = _box((pixels if pixels.ndim == 2 else pixels.max(axis=2)) > _BLANK, regions)
     # Without a spacing it is 1.
-    size = np.array([width, height]) * np.array(image.geometry.spacing[:2])
+    size = np.array([box[2] - box[0], box[3] - box[1]]) * np.array(image.geometry.spacing[:2])
     inner = np.maximum(1, np.rint(size * edge / size.max())).astype(int)
     left, top = (int(n) for n in (edge - inner) // 2)
-    return Frame(width, height, edge, left, top, left + int(inner[0]), top + int(inner[1]))
+    return Frame(
+        (image.shape[0], image.shape[1]), box, edge, (left, top, left + int(inner[0]), top + int(inner[1]))
+    )
+
+
+def _box(shown: NDArray[np.bool_], regions: Sequence[NDArray[np.bool_]]) -> Box:
+    """What is not blank, with a margin, and all regions; the whole picture where all is blank."""
+    ends = []
+    for axis in (0, 1):
+        bright = np.count_nonzero(shown, axis=1 - axis) > _BLANK_SHARE * shown.shape[1 - axis]
+        ends.append(np.flatnonzero(bright) if bright.any() else np.arange(shown.shape[axis]))
+    margin = round(_MARGIN * max(int(own[-1] - own[0]) + 1 for own in ends))
+    low = [max(0, int(own[0]) - margin) for own in ends]
+    high = [min(n, int(own[-1]) + 1 + margin) for own, n in zip(ends, shown.shape, strict=True)]
+    for region in regions:
+        for axis in (0, 1):
+            own = np.flatnonzero(region.any(axis=1 - axis))
+            if len(own):
+                low[axis], high[axis] = min(low[axis], int(own[0])), max(high[axis], int(own[-1]) + 1)
+    return low[0], low[1], high[0], high[1]
 
 
 def squared(image: Image, frame: Frame) -> Tensor:
@@ -118,9 +170,8 @@ def squared(image: Image, frame: Frame) -> Tensor:
     planes = [pixels] if pixels.ndim == 2 else [pixels[..., c] for c in range(3)]
     out = torch.zeros(3, frame.edge, frame.edge, dtype=torch.uint8)
     for channel, plane in enumerate(planes):
-        inside = _area(_rows(plane), frame._inner)
         own = slice(None) if len(planes) == 1 else slice(channel, channel + 1)
-        out[own, frame.top : frame.bottom, frame.left : frame.right] = inside
+        out[(own, *frame._inside)] = frame._fitted(plane)
     return out
 
 
@@ -131,7 +182,7 @@ def _rows(plane: NDArray[np.uint8] | NDArray[np.bool_]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(plane.T))
 
 
-def _area(rows: Tensor, size: tuple[int, int]) -> Tensor:
+def _resized(rows: Tensor, size: tuple[int, int]) -> Tensor:
     """A plane in 8 bits, reduced by averaging or enlarged by interpolation."""
     found: Tensor = functional.interpolate(
         rows[None, None], size=size, mode="bilinear", antialias=True, align_corners=False

@@ -1,0 +1,1 @@
+"""MedPLIB measured: regions, masks, answers, stages and experts."""
