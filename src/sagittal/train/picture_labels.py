@@ -24,7 +24,7 @@ from sagittal.train.picture_views import Squares, plain, sampling, views
 SHARES = {"MRI": 0.72, "CT": 0.16, "X-Ray": 0.12}
 #: Points of a picture whose class is asked.
 _POINTS = 1_024
-KINDS = ("t1", "t1c", "t2", "flair", "ct", "cxr")
+KINDS = ("t1", "t1c", "t2", "flair", "mr", "ct", "cxr")
 PLANES = ("axial", "coronal", "sagittal", "frontal")
 
 
