@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sagittal.builders.pixel_qa.items import Item, Situation
+from sagittal.builders.pixel_qa.pointing import ways_of
 from sagittal.builders.pixel_qa.preparing import PICTURES
 from sagittal.builders.pixel_qa.records import UNKNOWN, Instance
 from sagittal.builders.pixel_qa.rules import KINDS
@@ -101,13 +102,8 @@ def example_of(
 def _pointed(
     instances: tuple[Instance, ...], number: int, image: str, ref: Any, rng: np.random.Generator
 ) -> tuple[RegionPart, str]:
-    """A region and how it is pointed at; a point or a box only where it can mean nothing else."""
-    one = instances[number]
-    ways = ["mask"]
-    if one.point is not None:
-        ways.append("points")
-    if not any(other.box == one.box and other.name != one.name for other in instances):
-        ways.append("box")
+    """A region and how it is pointed at."""
+    one, ways = instances[number], ways_of(instances, number)
     way = ways[int(rng.integers(len(ways)))]
     if way == "mask":
         return RegionPart.drawn(image, ref(one.mask)), way

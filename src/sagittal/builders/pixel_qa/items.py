@@ -95,12 +95,26 @@ def description(at: Situation) -> str:
 
 def spoken_items(at: Situation) -> Iterator[Item]:
     """The complex question and those about regions."""
-    yield _sound(at, "complex", _complex)
+    yield complex_item(at)
     able = [n for n, one in enumerate(at.picture.instances) if not one.has_twin]
-    for kind, make in (("region-category", _category), ("region-description", _region)):
+    for kind, make in (("region-category", category_item), ("region-description", region_item)):
         if able:
-            number = able[int(at.rng(f"{kind}/which").integers(len(able)))]
-            yield _sound(at, kind, make, number)
+            yield make(at, able[int(at.rng(f"{kind}/which").integers(len(able)))])
+
+
+def complex_item(at: Situation) -> Item:
+    """What the whole picture shows; every class is named."""
+    return _sound(at, "complex", _complex)
+
+
+def category_item(at: Situation, number: int) -> Item:
+    """RegionQA-I: what an instance is, told by its name alone."""
+    return _sound(at, "region-category", _category, number)
+
+
+def region_item(at: Situation, number: int) -> Item:
+    """RegionQA-II: an instance described."""
+    return _sound(at, "region-description", _region, number)
 
 
 def grounding_items(at: Situation) -> Iterator[Item]:
@@ -112,10 +126,20 @@ def grounding_items(at: Situation) -> Iterator[Item]:
         several = min(len(names), int(rng.integers(2, 4)))
         wanted.append(tuple(sorted(int(n) for n in rng.permutation(len(names))[:several])))
     for classes in wanted:
-        yield _sound(at, f"grounding/{classes}", _grounding, classes)
+        yield grounding_item(at, classes)
     missing = absent_names(names, at.others)
     if missing:
-        yield _sound(at, "grounding/absent", _refusal, missing[int(rng.integers(len(missing)))])
+        yield refusal_item(at, missing[int(rng.integers(len(missing)))])
+
+
+def grounding_item(at: Situation, classes: tuple[int, ...]) -> Item:
+    """A request for the masks of some of the picture's classes, by their numbers."""
+    return _sound(at, f"grounding/{classes}", _grounding, classes)
+
+
+def refusal_item(at: Situation, name: str) -> Item:
+    """A request for the mask of something that is not there."""
+    return _sound(at, "grounding/absent", _refusal, name)
 
 
 def absent_names(present: Sequence[str], others: Sequence[str]) -> list[str]:
