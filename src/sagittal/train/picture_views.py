@@ -12,8 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from sagittal.models.medplib.pictures import frame_of, squared
-from sagittal.train.picture_bank import MarkedPicture
+from sagittal.train.picture_bank import Facts, MarkedPicture
 from sagittal.train.voxel_labels import exposures
+
+#: An instance of a smaller share of its picture is not marked.
+SMALLEST_SHARE = 0.001
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,31 +92,69 @@ def views(pixels: Tensor, marks: Tensor, edge: int, rng: np.random.Generator) ->
     Returns:
         (b, 3, edge, edge) intensities in [0, 1], and (b, edge, edge) marks.
     """
-    count = len(pixels)
+    maps = _maps(len(pixels), rng)
+    maps[:, :, 0] *= np.where(rng.random(len(pixels)) < 0.5, -1.0, 1.0)[:, None]
+    curves = torch.from_numpy(exposures(rng, len(pixels)))
+    return resampled(pixels, marks, (edge, edge), torch.from_numpy(maps).float(), curves)
+
+
+def _maps(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(count, 2, 3) affine maps that turn, scale and move."""
     angle = np.deg2rad(rng.uniform(-12, 12, count))
     scale = np.exp(rng.uniform(-0.12, 0.18, (count, 1, 1)))
     turn = np.stack([np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)], axis=1).reshape(-1, 2, 2)
-    mirror = np.where(rng.random(count) < 0.5, -1.0, 1.0)
-    turn[:, :, 0] *= mirror[:, None]
     shift = rng.uniform(-0.12, 0.12, (count, 2, 1))
-    theta = torch.from_numpy(np.concatenate([turn * scale, shift], axis=2)).float()
-    curves = torch.from_numpy(exposures(rng, count))
-    return resampled(pixels, marks, edge, theta, curves)
+    return np.concatenate([turn * scale, shift], axis=2)
+
+
+def turned(picture: MarkedPicture, number: int, rng: np.random.Generator) -> MarkedPicture:
+    """A picture seen anew: turned, scaled, moved, with another exposure, not mirrored.
+
+    Args:
+        picture: with marks.
+        number: of the copy, for its name.
+        rng: decides.
+    """
+    pixels = torch.from_numpy(np.ascontiguousarray(picture.pixels))
+    shown = pixels[None, None] if pixels.ndim == 2 else pixels.movedim(-1, 0)[None]
+    size = (pixels.shape[0], pixels.shape[1])
+    images, marks = resampled(
+        shown, torch.from_numpy(np.ascontiguousarray(picture.marks))[None], size,
+        torch.from_numpy(_maps(1, rng)).float(), torch.from_numpy(exposures(rng, 1)),
+    )  # fmt: skip
+    found = (images[0] * 255).round().to(torch.uint8)
+    new = found[0].numpy() if pixels.ndim == 2 else found.movedim(0, -1).numpy()
+    return MarkedPicture(new, *_renumbered(marks[0].numpy(), picture.facts, number))
+
+
+def _renumbered(marks: NDArray[np.uint8], facts: Facts, number: int) -> tuple[NDArray[np.uint8], Facts]:
+    """Instances that are still large enough, under new numbers."""
+    counts = np.bincount(marks.ravel(), minlength=len(facts.classes) + 1)[1:]
+    kept = [n for n, count in enumerate(counts) if count >= SMALLEST_SHARE * marks.size]
+    look_up = np.zeros(len(facts.classes) + 1, np.uint8)
+    look_up[[n + 1 for n in kept]] = np.arange(1, len(kept) + 1)
+    classes = tuple(facts.classes[n] for n in kept)
+    seen = {facts.classes[n] for n, count in enumerate(counts) if count} | set(facts.small)
+    changed = {
+        "name": f"{facts.name}/turned-{number}", "classes": classes,
+        "small": tuple(sorted(seen - set(classes))),
+    }  # fmt: skip
+    return look_up[marks], facts.model_copy(update=changed)
 
 
 def plain(pixels: Tensor, marks: Tensor, edge: int) -> tuple[Tensor, Tensor]:
     """The pictures as they are, as :func:`views` gives them."""
     theta = torch.eye(2, 3).expand(len(pixels), 2, 3)
     curves = torch.linspace(0, 1, 256).expand(len(pixels), 256)
-    return resampled(pixels, marks, edge, theta, curves)
+    return resampled(pixels, marks, (edge, edge), theta, curves)
 
 
 def resampled(
-    pixels: Tensor, marks: Tensor, edge: int, theta: Tensor, curves: Tensor
+    pixels: Tensor, marks: Tensor, size: tuple[int, int], theta: Tensor, curves: Tensor
 ) -> tuple[Tensor, Tensor]:
     """One affine map and one curve of intensities a picture."""
     shown = curves.gather(1, pixels.flatten(1).long()).view_as(pixels)
-    grid = functional.affine_grid(theta, [len(pixels), 1, edge, edge], align_corners=False)
+    grid = functional.affine_grid(theta, [len(pixels), 1, *size], align_corners=False)
     images = functional.grid_sample(shown, grid, mode="bilinear", align_corners=False)
     found = functional.grid_sample(marks.float()[:, None], grid, mode="nearest", align_corners=False)
     return images, found[:, 0].round().to(torch.uint8)

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagittal.builders.pixel_qa.found import shades, shown_picture
+from sagittal.builders.pixel_qa.records import UNKNOWN
 from sagittal.builders.pixel_qa.volumes import shown_slice
+from sagittal.builders.vqa_sets import load_vqa_set
 from sagittal.draw.overlay import NORMAL, window
 from sagittal.errors import LayoutError
 from sagittal.io.opening import open_study
@@ -20,10 +22,9 @@ from sagittal.splits import split_of
 from sagittal.study import Image, Mask
 from sagittal.train.packaged import packaged_table
 from sagittal.train.picture_bank import Facts, MarkedPicture
+from sagittal.train.picture_views import SMALLEST_SHARE
 
 Split = Literal["train", "validation", "test"]
-#: An instance of a smaller share of its slice is not marked.
-_SMALLEST_SHARE = 0.001
 #: Grey from which a film's mask counts: its borders are smoothed.
 _MARKED = 127
 #: CT is shown for soft tissue.
@@ -112,7 +113,7 @@ def _marks(
         for members in instances:
             own = np.isin(values, members)
             count = int(np.count_nonzero(own))
-            if count >= _SMALLEST_SHARE * values.size:
+            if count >= SMALLEST_SHARE * values.size:
                 classes.append(name)
                 marks[own] = len(classes)
             elif count:
@@ -151,7 +152,7 @@ def _film(path: Path, mask: Path, source: str, patient: str) -> MarkedPicture:
 
     parts, count = label(read_picture(mask).data[:, :, 0] > _MARKED)
     sizes = np.bincount(parts.ravel())[1:]
-    kept = [n + 1 for n in range(count) if sizes[n] >= _SMALLEST_SHARE * parts.size]
+    kept = [n + 1 for n in range(count) if sizes[n] >= SMALLEST_SHARE * parts.size]
     marks = np.zeros(parts.shape, np.uint8)
     for number, part in enumerate(kept, start=1):
         marks[parts == part] = number
@@ -160,3 +161,23 @@ def _film(path: Path, mask: Path, source: str, patient: str) -> MarkedPicture:
         orientation="frontal", region="chest", classes=("lung",) * len(kept),
     )  # fmt: skip
     return MarkedPicture(shown_picture(path).data[:, :, 0], marks, facts)
+
+
+def asked_pictures(
+    data: Path, split: Split
+) -> tuple[list[MarkedPicture], list[list[tuple[Literal["closed", "open"], str, str]]]]:
+    """VQA-RAD's pictures of a split, nothing of them marked; of each, its questions and answers by kind."""
+    folder = data / "vqa_rad"
+    by_image: dict[str, list[tuple[Literal["closed", "open"], str, str]]] = {}
+    for example in load_vqa_set("vqa-rad", folder, images=folder / "images").examples:
+        if example.split == split:
+            question = "".join(p.text for p in example.messages[0].parts if p.type == "text")
+            kind: Literal["closed", "open"] = "closed" if example.task == "vqa-closed" else "open"
+            own = by_image.setdefault(example.images[0].path, [])
+            own.append((kind, question, str(example.targets["answer"])))
+    pictures = []
+    for path in by_image:
+        pixels = shown_picture(folder / "images" / path).data[:, :, 0]
+        facts = Facts(name=f"vqa-rad/{path}", patient=path, dataset=None, modality=UNKNOWN, kind="unknown")
+        pictures.append(MarkedPicture(pixels, np.zeros(pixels.shape[:2], np.uint8), facts))
+    return pictures, list(by_image.values())

@@ -1,0 +1,201 @@
+"""The shipped MedPLIB, in its four stages.
+
+    python recipes/medplib_data.py --heads HEADS --out runs/medplib/data
+    python recipes/medplib_encoders.py points --real DATA
+    python recipes/medplib_encoders.py pixels --real DATA
+    python recipes/medplib.py alignment --real DATA
+    python recipes/medplib.py recognition --real DATA
+    python recipes/medplib.py grounding --real DATA
+    python recipes/medplib.py adaption --real DATA
+    python recipes/medplib.py ship --real DATA --ship FOLDER
+
+What learns in each stage, by which losses and from which questions, stands in
+``sagittal/train/tables/medplib_stages.yaml``. Each goes on from the one before, and where it was stopped; in
+the last, two experts are filled from the second and the third. About an hour and a half on one core in all.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import get_args
+
+import torch
+from torch import nn
+
+from sagittal.models.checkpoint import Accepts, Card
+from sagittal.models.medplib.presets import medplib_config
+from sagittal.models.vlm.chat import OwnChat
+from sagittal.models.vlm.decoder import load_decoder
+from sagittal.models.vlm.experts import load_experts
+from sagittal.models.vlm.model import VLM
+from sagittal.models.vlm.storage import save_vlm
+from sagittal.nn.expert_feed_forward import ExpertsConfig
+from sagittal.runtime import keep_memory
+from sagittal.train.loop import Loop, LoopConfig, use_mean
+from sagittal.train.medplib import MedPLIBTraining
+from sagittal.train.medplib_set import learning_set, stream, validation_set
+from sagittal.train.mpllm import rounded
+from sagittal.train.picture_labels import PixelLabels, PointLabels
+from sagittal.train.stages import StageName, enter, medplib_stages
+from sagittal.weights import find_checkpoint
+
+SEED = 20263
+STAGES: tuple[StageName, ...] = get_args(StageName)
+LOOPS: Mapping[StageName, LoopConfig] = {
+    "alignment": LoopConfig(
+        steps=120, rate=1.5e-3, warm_up=20, mean_over=30, save_every=40, score_every=120
+    ),
+    "recognition": LoopConfig(
+        steps=1_600, rate=1e-3, hidden_rate=4e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
+        score_every=400,
+    ),
+    "grounding": LoopConfig(
+        steps=1_400, rate=1.5e-3, hidden_rate=3e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
+        score_every=350,
+    ),
+    "adaption": LoopConfig(
+        steps=1_200, rate=8e-4, hidden_rate=2e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
+        score_every=300,
+    ),
+}  # fmt: skip
+EXPERTS = ExpertsConfig(scale="one")
+
+
+def main() -> None:
+    """One of the stages, or the checkpoint."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("step", choices=(*STAGES, "ship"))
+    parser.add_argument("--data", type=Path, default=Path("runs/medplib/data"))
+    parser.add_argument("--real", type=Path, required=True, help="folder of the real scans and films")
+    parser.add_argument("--decoder", default="decoder-small", help="name or folder of the checkpoint")
+    parser.add_argument("--out", type=Path, default=Path("runs/medplib"))
+    parser.add_argument("--ship", type=Path, help="folder that receives the checkpoint")
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--seed", type=int, default=SEED)
+    given = parser.parse_args()
+    torch.manual_seed(given.seed)
+    torch.set_flush_denormal(True)
+    keep_memory()
+    if given.step == "ship":
+        _ship(given)
+    else:
+        _train(given, given.step)
+
+
+def _train(given: argparse.Namespace, name: StageName) -> None:
+    model, chat = _begun(given, name)
+    stage, out = medplib_stages().stages[name], given.out / name
+    enter(stage, model)
+    drawn = "bce" in stage.losses
+    train = stream(
+        learning_set(given.data, given.real), model, chat.tokenizer, stage, given.seed + STAGES.index(name),
+        given.out / "features", drawn=drawn,
+    )  # fmt: skip
+    held = stream(
+        validation_set(given.data, given.real), model, chat.tokenizer, stage, 1, given.out / "features",
+        drawn=drawn,
+    )  # fmt: skip
+    training = MedPLIBTraining(model, train, held, medplib_stages().weights)
+    loop = Loop(
+        model, LOOPS[name], training.loss, out, scores=training.scores, say=_say,
+        hidden=[
+            p for n, p in model.language.named_parameters()
+            if p.ndim == 2 and p.requires_grad and ".layers." in n and ".router." not in n
+        ],
+    )  # fmt: skip
+    loop.run(minutes=given.minutes)
+
+
+def _begun(given: argparse.Namespace, name: StageName) -> tuple[VLM, OwnChat]:
+    """The model at the beginning of a stage."""
+    decoder, tokenizer = load_decoder(find_checkpoint(given.decoder))
+    chat = OwnChat(tokenizer)
+    at = STAGES.index(name)
+    if name != "adaption":
+        model = VLM(medplib_config("small", tokenizer.size)).train()
+        if at == 0:
+            model.language.load_state_dict(decoder.state_dict())
+            _look(given.out, "points", PointLabels(model, _classes(given.out, "points")), model.encoder)
+        else:
+            model.load_state_dict(_ended(given.out, STAGES[at - 1]))
+        if name == "grounding":
+            # No stage before it draws anything.
+            labels = PixelLabels(model.pixels, _classes(given.out, "pixels"))
+            _look(given.out, "pixels", labels, model.pixels.encoder)
+        return model, chat
+    model = VLM(medplib_config("small", tokenizer.size, experts=EXPERTS)).train()
+    before = [_ended(given.out, stage) for stage in ("recognition", "grounding")]
+    load_experts(model, before[-1], before)
+    return model, chat
+
+
+def _look(out: Path, name: str, module: nn.Module, encoder: nn.Module) -> None:
+    """An encoder as it was made before the stages, and as it ships."""
+    if name == "pixels":
+        module.pixels.decoder.requires_grad_(False)
+        module.pixels.no_mask.requires_grad_(False)
+    use_mean(torch.load(out / name / "last.pt", weights_only=True), module)
+    rounded(encoder)
+
+
+def _classes(out: Path, name: str) -> int:
+    last = {"points": "at_point.2.bias", "pixels": "enlarge.5.bias"}[name]
+    return len(torch.load(out / name / "last.pt", weights_only=True)["module"][last]) - 1
+
+
+def _ended(out: Path, name: StageName) -> dict[str, torch.Tensor]:
+    """The weights that a stage ended with: its running mean."""
+    state = torch.load(out / name / "last.pt", weights_only=True)
+    if state["progress"]["step"] < LOOPS[name].steps:
+        raise SystemExit(f"The stage {name} has not ended: run it again.")
+    model = VLM(medplib_config("small", experts=EXPERTS if name == "adaption" else None))
+    enter(medplib_stages().stages[name], model)
+    use_mean(state, model)
+    return dict(model.state_dict())
+
+
+def _ship(given: argparse.Namespace) -> None:
+    _, tokenizer = load_decoder(find_checkpoint(given.decoder))
+    model = VLM(medplib_config("small", tokenizer.size, experts=EXPERTS)).eval()
+    model.load_state_dict(_ended(given.out, "adaption"))
+    save_vlm(given.ship, model, OwnChat(tokenizer), card(), task="medplib")
+
+
+def card() -> Card:
+    """What to know about the model."""
+    return Card(
+        name="medplib-small",
+        summary="Says what lies where you point and draws what you ask for in pictures and slices (MedPLIB).",
+        licence="Apache-2.0",
+        data=(
+            "10,800 slices of brain MR, simulated from seven people's head label maps (heads 01-07; Billot "
+            "et al., SynthSeg, Apache-2.0)",
+            "one CT scan with TotalSegmentator's labels (Wasserthal et al., Apache-2.0)",
+            "58 chest films of the Montgomery set with lung masks (US National Library of Medicine)",
+            "VQA-RAD's questions about 208 images (Lau et al. 2018, CC0)",
+            "questions from this project's grammar",
+        ),
+        recipe=f"recipes/medplib_data.py, medplib_encoders.py, medplib.py, seed {SEED}",
+        scores=(),
+        limits=(
+            "medical research software, not a medical device: never for diagnosis or treatment",
+            "brain MR was learnt from simulated scans alone, CT from one patient, of films their lungs alone",
+            "one picture, or one slice of a volume; small structures are drawn coarsely",
+            "English; a class that it does not know is called by the name of one that it knows",
+        ),
+        accepts=Accepts(
+            kinds=("t1", "t1c", "t2", "flair", "mr", "ct", "cxr", "photo", "unknown"), most_volumes=1
+        ),
+    )
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

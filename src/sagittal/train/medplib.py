@@ -1,0 +1,89 @@
+"""MedPLIB's training: next-token prediction and the losses of masks (Eq. 5), in the stages of its table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sagittal.models.vlm.chat import real_targets
+from sagittal.models.vlm.model import VLM
+from sagittal.models.vlm.pieces import Output
+from sagittal.train.picture_stream import Batch, PictureStream
+from sagittal.train.stages import Loss
+
+
+@dataclass(frozen=True)
+class MedPLIBTraining:
+    """Loss and scores for the one loop.
+
+    Attributes:
+        model: what is trained; its encoders are frozen, their features are in the streams.
+        training, validation: questions.
+        weights: of each loss.
+        checks: batches of the validation stream that scores are taken over.
+    """
+
+    model: VLM
+    training: PictureStream
+    validation: PictureStream
+    weights: Mapping[Loss, float]
+    checks: int = 8
+
+    def __post_init__(self) -> None:
+        # For batches of short texts plain products beat the blockwise kernel on a CPU.
+        self.model.language.set_attn_implementation("eager")  # type: ignore[operator]
+
+    def loss(self, number: int) -> Mapping[str, Tensor]:
+        """Of one batch (Eq. 5)."""
+        return self._losses(self.training(number))
+
+    def scores(self) -> dict[str, float]:
+        """Mean losses, and the mean Dice of the masks, each drawn where its answer holds it."""
+        found: dict[str, list[float]] = {}
+        for number in range(self.checks):
+            for name, value in self._losses(self.validation(number)).items():
+                found.setdefault(f"val {name}", []).append(float(value))
+        means = {name: float(np.mean(values)) for name, values in found.items()}
+        return {**means, "score": -means["val loss"]}
+
+    def _losses(self, batch: Batch) -> Mapping[str, Tensor]:
+        with torch.autocast("cpu", torch.bfloat16):
+            out = self.model(batch.turn)
+        terms: dict[Loss, Tensor] = {
+            "text": functional.cross_entropy(
+                out.logits.float().flatten(0, 1), real_targets(batch.turn.answer).flatten()
+            )
+        }
+        if len(batch.masks):
+            terms |= mask_losses(out, batch.masks)
+        weighted = [self.weights[name] * value for name, value in terms.items()]
+        named: dict[str, Tensor] = {"loss": torch.stack(weighted).sum()}
+        named.update(terms.items())
+        return named
+
+
+def mask_losses(out: Output, truth: Tensor) -> dict[Loss, Tensor]:
+    """Binary cross-entropy and 1 − Dice of each mask, each mask as heavy as any other.
+
+    Args:
+        out: with a mask for each of ``truth``.
+        truth: (R, S, S) 0 or 1.
+    """
+    assert out.masks is not None and len(out.masks.logits) == len(truth), "a mask for each <SEG>"
+    logits = out.masks.logits.float()
+    if logits.shape[-1] != truth.shape[-1]:
+        logits = functional.interpolate(
+            logits[:, None], size=truth.shape[-2:], mode="bilinear", align_corners=False
+        )[:, 0]
+    p = logits.sigmoid()
+    overlap = (p * truth).sum(dim=(1, 2))
+    dice = (2 * overlap + 1) / (p.sum(dim=(1, 2)) + truth.sum(dim=(1, 2)) + 1)
+    return {
+        "bce": functional.binary_cross_entropy_with_logits(logits, truth),
+        "dice": (1 - dice).mean(),
+    }
