@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from sagittal.builders.pixel_qa.found import shades, shown_picture
 from sagittal.builders.pixel_qa.records import UNKNOWN
-from sagittal.builders.pixel_qa.volumes import shown_slice
+from sagittal.builders.pixel_qa.volumes import Cut, chosen_slices, shown_slice
 from sagittal.builders.vqa_sets import load_vqa_set
 from sagittal.draw.overlay import NORMAL, window
 from sagittal.errors import LayoutError
@@ -53,7 +54,7 @@ def _volume(data: Path, name: str, entry: Mapping[str, Any]) -> Iterator[MarkedP
     limits = CT_WINDOW if entry["modality"] == "CT" else window(image)
     yield from cut_slices(
         image, labels, Marking(name, entry["patient"], entry["modality"], entry["region"], entry["classes"]),
-        entry["planes"], limits,
+        Cut(tuple(entry["planes"]), every=1), limits,
     )  # fmt: skip
 
 
@@ -77,22 +78,22 @@ class Marking:
 
 
 def cut_slices(
-    image: Image, labels: Mask, marking: Marking, planes: Sequence[str], limits: tuple[float, float]
+    image: Image, labels: Mask, marking: Marking, cut: Cut, limits: tuple[float, float]
 ) -> Iterator[MarkedPicture]:
-    """Every slice of some planes that shows a class.
+    """Slices that show a class.
 
     Args:
         image: a volume.
         labels: on its grid.
         marking: what the labels mean.
-        planes: of :data:`sagittal.draw.overlay.PLANES`.
+        cut: which slices.
         limits: of the grey levels.
     """
     image, labels = image.reorient("RAS"), labels.reorient("RAS")
-    for plane in planes:
+    for plane in cut.planes:
         normal = NORMAL[plane]
         spacing = [s for axis, s in enumerate(image.geometry.spacing) if axis != normal]
-        for at in range(image.shape[normal]):
+        for at in chosen_slices(labels, normal, cut, Counter()):
             marks, classes, small = _marks(shown_slice(labels.data, at, normal)[:, :, 0], marking.classes)
             if not classes:
                 continue

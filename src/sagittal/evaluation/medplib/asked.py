@@ -1,0 +1,70 @@
+"""The questions that MedPLIB is measured by: fixed by a seed, the same for every model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from sagittal.builders.pixel_qa.pointing import POINTING
+from sagittal.train.picture_bank import MarkedPicture
+from sagittal.train.picture_questions import Asker, Kind, Part, Question
+
+SEED = 7405
+#: Instances of a picture that are pointed at, classes that are asked for.
+_PER_PICTURE = 2
+
+
+def region_questions(pictures: Sequence[MarkedPicture], part: Part = "train") -> list[Question]:
+    """Two instances of each picture, of two classes where there are two, pointed at in one way each.
+
+    Args:
+        pictures: with marks.
+        part: of the wordings that people type.
+    """
+    asker = Asker(pictures, part=part)
+    found = []
+    for number, picture in enumerate(pictures):
+        rng = np.random.default_rng([SEED, 0, number])
+        for at, instance in enumerate(_of_two_classes(picture, rng)):
+            way = POINTING[int(rng.integers(len(POINTING)))]
+            own = np.random.default_rng([SEED, 1, number, at])
+            found.append(asker.region_question(number, instance, own, way))
+    return found
+
+
+def _of_two_classes(picture: MarkedPicture, rng: np.random.Generator) -> list[int]:
+    instances = picture.record.pictures[0].instances
+    chosen: list[int] = []
+    for number in rng.permutation(len(instances)).tolist():
+        other = all(instances[number].name != instances[n].name for n in chosen)
+        if other and not instances[number].has_twin:
+            chosen.append(number)
+    return chosen[:_PER_PICTURE]
+
+
+def without_regions(questions: Sequence[Question]) -> list[Question]:
+    """The same words, pointing at nothing."""
+    return [replace(one, region=None) for one in questions]
+
+
+def grounding_questions(pictures: Sequence[MarkedPicture], part: Part = "train") -> list[Question]:
+    """Requests for masks, as often as each picture has classes to ask for, at most two a picture."""
+    asker = Asker(pictures, part=part, short=1.0 if part == "test" else 0.5)
+    found = []
+    for number in range(len(pictures)):
+        for at in range(_PER_PICTURE):
+            rng = np.random.default_rng([SEED, 2, number, at])
+            found.append(asker.ask(number, "grounding", rng))
+    return found
+
+
+def spoken_questions(pictures: Sequence[MarkedPicture], kind: Kind, part: Part = "train") -> list[Question]:
+    """One question of a kind a picture, where it can be asked."""
+    asker = Asker(pictures, part=part)
+    return [
+        asker.ask(number, kind, np.random.default_rng([SEED, 3, number]))
+        for number in range(len(pictures))
+        if asker.able(number, kind)
+    ]
