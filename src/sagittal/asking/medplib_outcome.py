@@ -54,7 +54,7 @@ def outcome_of(question: str, view: View, said: Spoken) -> Outcome:
     warnings = [f"The mask of “{name}” is empty: nothing was drawn for it." for name in empty]
     if len(names) > MOST_MASKS:
         warnings.append(f"The answer holds {len(names)} masks; the first {MOST_MASKS} are drawn.")
-    if asks_for_mask(question) and not names and not says_absent(text):
+    if text and asks_for_mask(question) and not names and not says_absent(text):
         warnings.append("A mask was asked for, and the model drew none: its words are all there is.")
     if not said.ended:
         warnings.append("The words came to no end, and were cut.")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 _TILE = 640
-#: Places that were pointed at are white: no mask is.
+# Places that were pointed at are white, which no mask is; dark on either side, to be seen on what is white.
 _REGION = (255, 255, 255)
 # Around what is too small to be seen, in pixels of the tile.
 _RING = 7
@@ -78,16 +78,17 @@ def _tile(on: Slice, regions: Sequence[Pointed], masks: Sequence[Plane]) -> Pict
     """The slice in a square, its pixels in their true proportions, outlined."""
     from PIL import Image as Pictures
     from PIL import ImageDraw
+    from scipy.ndimage import binary_dilation
 
     pixels_a_mm, size = _fitted(on)
     data = np.swapaxes(on.picture.data[:, :, 0], 0, 1)
     picture = Pictures.fromarray(np.ascontiguousarray(data)).convert("RGB")
     pixels = np.array(picture.resize(size, Pictures.Resampling.BICUBIC))
-    small = _paint(
-        pixels, [_outline(mask, size) for mask in masks], [colour_of(n + 1) for n in range(len(masks))]
-    )
-    outlines = [_outline(one.inside, size) for one in regions]
-    small += _paint(pixels, outlines, [_REGION] * len(regions))
+    pointed = [_outline(one.inside, size) for one in regions]
+    if pointed:
+        pixels[binary_dilation(np.any(pointed, axis=0), iterations=2)] = 0
+    colours = [*([_REGION] * len(regions)), *(colour_of(n + 1) for n in range(len(masks)))]
+    small = _paint(pixels, [*pointed, *(_outline(mask, size) for mask in masks)], colours)
     left, top = ((_TILE - n) // 2 for n in size)
     square = Pictures.new("RGB", (_TILE, _TILE), (0, 0, 0))
     square.paste(Pictures.fromarray(pixels), (left, top))
@@ -114,7 +115,8 @@ def _outline(inside: Plane, size: tuple[int, int]) -> NDArray[np.bool_]:
     from PIL import Image as Pictures
 
     shades = Pictures.fromarray(np.ascontiguousarray(inside.T).astype(np.uint8) * 255)
-    least = 1 if size[0] < inside.shape[0] else 128
+    smaller = any(there < here for there, here in zip(size, inside.shape, strict=True))
+    least = 1 if smaller else 128
     return outline_of(np.array(shades.resize(size, Pictures.Resampling.BOX)) >= least)
 
 
