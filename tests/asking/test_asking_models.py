@@ -59,9 +59,7 @@ def test_where_the_chosen_model_abstains_the_next_one_is_asked(tmp_path):
     case = open_case(brats_case(tmp_path), model=silent)
     for reason, said in ((None, "It is round."), ("nor mine", "not my question")):
         other = Offer("a", silent.card, lambda reason=reason: Speaks(reason), speaks=True)
-        found = consult(
-            replace(case, choice=replace(case.choice, others=(other,))), "What shape is it?"
-        ).answer
+        found = consult(replace(case, offers=(silent, other)), "What shape is it?").answer
         assert found.text == said and found.abstained == (reason is not None)
         assert found.model == ("b" if reason else "a")
         told = "a did not answer: nor mine" if reason else "b did not answer: not my question"
@@ -132,4 +130,4 @@ def test_checkpoints_ship_or_are_the_users_own(tmp_path, monkeypatch):
 
 
 def test_openers_are_for_models_that_can_be_asked():
-    assert set(models.OPENERS) == {"voxelprompt", "vlm/mpllm"}
+    assert set(models.OPENERS) == {"voxelprompt", "vlm/mpllm", "vlm/medplib"}

@@ -51,8 +51,10 @@ def test_resolution_tags_are_not_a_spacing_and_a_given_one_is(tmp_path: Path) ->
             read_picture(tmp_path / "a.tif", spacing=bad)
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif"])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(
+    ("suffix", "dtype"),
+    [("png", np.uint8), ("tif", np.uint8), ("bmp", np.uint8), ("png", np.uint16), ("tif", np.uint16)],
+)
 def test_grey_of_8_and_16_bits(suffix: str, dtype: type, tmp_path: Path) -> None:
     pixels = (ROWS.astype(dtype) * (1 if dtype is np.uint8 else 257)).astype(dtype)
     Pictures.fromarray(pixels).save(tmp_path / f"a.{suffix}")

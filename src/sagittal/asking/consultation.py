@@ -16,13 +16,14 @@ from sagittal.agent.loop import ASKED, Outcome, converse
 from sagittal.agent.standard import STANDARD
 from sagittal.answer import Answer, FieldValue, MaskFile, VolumeFile
 from sagittal.asking.case import Case, Report
-from sagittal.asking.models import Answerer, Choice, Offer, Speaker
+from sagittal.asking.models import Answerer, Choice, Offer, PictureSpeaker, Speaker
+from sagittal.asking.pointing import View
 from sagittal.asking.question import clean_question
 from sagittal.asking.stages import Stages, TimedPlanner
 from sagittal.asking.suggesting import suggest
 from sagittal.builders.voxel.structures import structure_table
 from sagittal.errors import InputError
-from sagittal.study import Image, Mask
+from sagittal.study import Image, Mask, Region
 
 _WRITING, _RUNNING, _SPEAKING = "write programs", "run programs", "look and answer"
 # Where structures that no sequence is needed for are seen best.
@@ -38,13 +39,13 @@ class Drawn:
         name: the structure, with the visit where there are several; unique within the answer.
         mask: one label, on the image's grid.
         image: of those on the mask's grid, the one that shows the first mask's structure best.
-        volume_ml: its volume.
+        volume_ml: its volume; ``None`` where one slice was looked at.
     """
 
     name: str
     mask: Mask
     image: Image
-    volume_ml: float
+    volume_ml: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +67,21 @@ class Consultation:
     suggestions: tuple[str, ...]
 
 
-def consult(case: Case, question: str, *, report: Report | None = None) -> Consultation:
+def consult(
+    case: Case,
+    question: str,
+    *,
+    regions: Sequence[str | Region] = (),
+    slice: str | None = None,
+    report: Report | None = None,
+) -> Consultation:
     """Ask one question.
 
     Args:
         case: from :func:`sagittal.asking.case.open_case`.
         question: in words.
+        regions, slice: what is looked at, see :meth:`sagittal.asking.case.Case.pointed`; without them, what
+            the case says.
         report: told of each stage.
 
     Raises:
@@ -81,10 +91,14 @@ def consult(case: Case, question: str, *, report: Report | None = None) -> Consu
     begun = time.perf_counter()
     question = clean_question(question)
     stages = Stages({"read images": case.seconds})
-    volumes = case.volumes.volumes
+    if regions or slice is not None:
+        with stages("read regions"):
+            case = case.pointed(regions, slice)
+    asked = _Asked(question, _looked_at(case), case.view)
     tell = report or (lambda _: None)
-    name, outcome, tried = _first_answer(case.choice, question, volumes, stages, tell)
-    drawn = () if outcome.abstained else _drawn(outcome, volumes, several=len(case.volumes.visits) > 1)
+    name, outcome, tried = _first_answer(case.choice, asked, stages, tell)
+    several = case.view is None and len(case.volumes.visits) > 1
+    drawn = () if outcome.abstained else _drawn(outcome, asked, several=several)
     edited = () if outcome.abstained else tuple(outcome.volumes.values())
     seconds = case.seconds + time.perf_counter() - begun
     answer = Answer(
@@ -98,8 +112,8 @@ def consult(case: Case, question: str, *, report: Report | None = None) -> Consu
         masks=tuple(MaskFile(d.name, "", d.volume_ml) for d in drawn),
         volumes=tuple(VolumeFile(image.name, "") for image in edited),
         steps=(*outcome.steps, *stages.steps(name)),
-        images=tuple(image.name for image in volumes.values()),
-        warnings=(*case.remarks, *tried, *outcome.warnings),
+        images=tuple(image.name for image in asked.volumes.values()),
+        warnings=(*case.remarks, *_turned(case.view), *tried, *outcome.warnings),
         model=name,
         version=__version__,
         seconds=seconds,
@@ -107,18 +121,44 @@ def consult(case: Case, question: str, *, report: Report | None = None) -> Consu
     return Consultation(case, answer, drawn, edited, outcome.suggestions or suggest(case.volumes, answer))
 
 
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A question and what it is asked of: images by variable, or one slice of the only one."""
+
+    question: str
+    volumes: Mapping[str, Image]
+    view: View | None
+
+
+def _looked_at(case: Case) -> Mapping[str, Image]:
+    volumes = case.volumes.volumes
+    if case.view is None:
+        return volumes
+    return {name: image for name, image in volumes.items() if image is case.view.slice.image}
+
+
+def _turned(view: View | None) -> list[str]:
+    """Pixels of a picture are those that people see elsewhere, too; where they are not, it is said."""
+    if view is None or not view.slice.is_whole or not view.slice.is_turned:
+        return []
+    return [
+        f"{view.slice.image.name} is shown turned round, as a radiologist sees it: "
+        "pixels are counted in overlay.png's picture, not in the order of the file"
+    ]
+
+
 def _first_answer(
-    choice: Choice, question: str, volumes: Mapping[str, Image], stages: Stages, tell: Report
+    choice: Choice, asked: _Asked, stages: Stages, tell: Report
 ) -> tuple[str, Outcome, list[str]]:
     """The first model that does not abstain, its outcome, and what became of those before it.
 
     Where all abstain, the chosen model's own words stand.
     """
-    chosen = _attempt(choice.offer, question, volumes, stages, tell)
+    chosen = _attempt(choice.offer, asked, stages, tell)
     tried = [f"{choice.offer.name} did not answer: {chosen.reason}"]
     for offer in choice.others if chosen.abstained else ():
         try:
-            outcome = _attempt(offer, question, volumes, stages, tell)
+            outcome = _attempt(offer, asked, stages, tell)
         except InputError as error:
             tried.append(f"{offer.name} cannot be asked about these images: {error.message}")
             continue
@@ -128,19 +168,21 @@ def _first_answer(
     return choice.offer.name, chosen, tried[1:]
 
 
-def _attempt(
-    offer: Offer, question: str, volumes: Mapping[str, Image], stages: Stages, tell: Report
-) -> Outcome:
+def _attempt(offer: Offer, asked: _Asked, stages: Stages, tell: Report) -> Outcome:
     tell(f"loading {offer.name}")
     with stages("load the model"):
         answerer = offer.load()
     with stages("check images"):
-        answerer.check(list(volumes.values()))
+        answerer.check(list(asked.volumes.values()))
     tell("answering")
+    if isinstance(answerer, PictureSpeaker):
+        assert asked.view is not None, "chosen for a picture or a slice"
+        with stages(_SPEAKING):
+            return answerer.reply_about(asked.question, asked.view)
     if isinstance(answerer, Speaker):
         with stages(_SPEAKING):
-            return answerer.reply(question, volumes)
-    return _converse(answerer, question, volumes, stages)
+            return answerer.reply(asked.question, asked.volumes)
+    return _converse(answerer, asked.question, asked.volumes, stages)
 
 
 def _converse(answerer: Answerer, question: str, volumes: Mapping[str, Image], stages: Stages) -> Outcome:
@@ -153,8 +195,9 @@ def _converse(answerer: Answerer, question: str, volumes: Mapping[str, Image], s
     return outcome
 
 
-def _drawn(outcome: Outcome, volumes: Mapping[str, Image], *, several: bool) -> tuple[Drawn, ...]:
+def _drawn(outcome: Outcome, asked: _Asked, *, several: bool) -> tuple[Drawn, ...]:
     """The masks that hold anything, each with an image of its grid."""
+    volumes = asked.volumes
     first = [names.split(",")[0].strip() for p in outcome.programs for names in _ENCODED.findall(p)]
     # In the order of the programs; images that were never first in an encoding come last.
     images = [volumes[n] for n in dict.fromkeys([*first, *volumes]) if n in volumes]
@@ -169,7 +212,9 @@ def _drawn(outcome: Outcome, volumes: Mapping[str, Image], *, several: bool) -> 
         name = f"{label}, visit {mask.session}" if several else label
         # One picture for all masks of a grid, so that they are seen together.
         image = shown.setdefault(id(on[0]), _clearest(label, on))
-        made.append(Drawn(name, mask, image, voxels * mask.geometry.voxel_volume / 1000))
+        # What one slice shows of a thing is no volume.
+        volume = None if asked.view is not None else voxels * mask.geometry.voxel_volume / 1000
+        made.append(Drawn(name, mask, image, volume))
     return _named_apart(made)
 
 
@@ -194,9 +239,19 @@ def _named_apart(drawn: list[Drawn]) -> tuple[Drawn, ...]:
 
 
 def ask_case(
-    case: Case, question: str, out: str | Path | None = None, *, report: Report | None = None
+    case: Case,
+    question: str,
+    out: str | Path | None = None,
+    *,
+    regions: Sequence[str | Region] = (),
+    slice: str | None = None,
+    report: Report | None = None,
 ) -> Consultation:
     """Ask, and write masks, images, picture and ``answer.json`` where ``out`` names a folder.
+
+    Args:
+        case, question, regions, slice, report: as for :func:`consult`.
+        out: a new or empty folder, or that of an earlier answer.
 
     Raises:
         StorageError: the folder holds something else, or cannot be written; told before the work begins.
@@ -206,7 +261,7 @@ def ask_case(
 
     if out is not None:
         check_folder(Path(out))
-    made = consult(case, question, report=report)
+    made = consult(case, question, regions=regions, slice=slice, report=report)
     if out is None:
         return made
     (report or (lambda _: None))("drawing")

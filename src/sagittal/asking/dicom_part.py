@@ -1,4 +1,4 @@
-"""Which part of the body a DICOM file says that it shows."""
+"""What a DICOM file says that keeps models of whole scans of the head from it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,26 @@ _ELSEWHERE = {
 }  # fmt: skip
 
 
-def other_part(path: Path) -> str:
-    """The part of the body that a header names, where that is not the head; else empty.
+def reservation(path: Path, kind: str | None) -> str:
+    """Why a series cannot be asked about as a scan of the head; empty where it can.
 
     Args:
-        path: a DICOM file.
+        path: its first file.
+        kind: what its metadata say that it shows; ``None`` where the user said it.
 
     Raises:
         FileFormatError, StorageError: the file cannot be read.
     """
+    elsewhere = _other_part(path)
+    if elsewhere:
+        return f"its header says that it shows another part of the body: {elsewhere}"
+    if kind in ("mr", "unknown"):
+        return "its metadata do not say which sequence it is; give its folder as KIND=PATH"
+    return ""
+
+
+def _other_part(path: Path) -> str:
+    """The part of the body that a header names, where that is not the head; else empty."""
     import pydicom
 
     with dicom_damage(path):

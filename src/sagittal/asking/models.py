@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from sagittal.agent.loop import Outcome, Planner
 from sagittal.agent.toolbox import Toolbox
+from sagittal.asking.slices import slices_in, whole_picture
 from sagittal.errors import ConfigError, InputError, MissingExtraError
 from sagittal.study import Image, Study
 from sagittal.weights import checkpoints, find_checkpoint, no_checkpoint_remedy
 
 if TYPE_CHECKING:
+    from sagittal.asking.pointing import View
     from sagittal.models.checkpoint import Card, Score
 
 # What says that data were made; such figures never stand for real ones.
@@ -53,6 +55,24 @@ class Speaker(Protocol):
         """Answer a question about ``volumes``, variable → image."""
 
 
+@runtime_checkable
+class PictureSpeaker(Protocol):
+    """A loaded model that answers about one picture, or one slice, and places on it."""
+
+    def check(self, images: Sequence[Image]) -> None:
+        """Refuse images that the model cannot see anything in.
+
+        Raises:
+            InputError: saying which, and why.
+        """
+
+    def reply_about(self, question: str, view: View) -> Outcome:
+        """Answer a question about what is looked at."""
+
+
+Model = Answerer | Speaker | PictureSpeaker
+
+
 @dataclass(frozen=True)
 class Offer:
     """A model that could be asked: its card, and the way to load it.
@@ -66,7 +86,7 @@ class Offer:
 
     name: str
     card: Card
-    load: Callable[[], Answerer | Speaker]
+    load: Callable[[], Model]
     speaks: bool = False
 
 
@@ -93,7 +113,7 @@ def agent_of(offer: Offer) -> Answerer:
         ConfigError: it answers by itself.
     """
     loaded = offer.load()
-    if isinstance(loaded, Speaker):
+    if isinstance(loaded, Speaker | PictureSpeaker):
         raise ConfigError(
             "This measures models that write programs.", expected="such as voxelprompt-small", got=offer.name
         )
@@ -112,10 +132,17 @@ def _open_mpllm(folder: Path) -> Speaker:
     return MpLLMAnswerer.load(folder)
 
 
+def _open_medplib(folder: Path) -> PictureSpeaker:
+    from sagittal.asking.medplib import MedPLIBAnswerer
+
+    return MedPLIBAnswerer.load(folder)
+
+
 #: Kind of checkpoint, and what a vision-language model is for → how it is loaded.
-OPENERS: Mapping[str, Callable[[Path], Answerer | Speaker]] = {
+OPENERS: Mapping[str, Callable[[Path], Model]] = {
     "voxelprompt": _open_voxelprompt,
     "vlm/mpllm": _open_mpllm,
+    "vlm/medplib": _open_medplib,
 }
 
 
@@ -170,10 +197,10 @@ def _offer(name: str, folder: Path) -> Offer | None:
     return Offer(name, checkpoint.card, lambda: _kept(kind, folder.resolve()), speaks)
 
 
-_cache: OrderedDict[tuple[Path, int, int], Answerer | Speaker] = OrderedDict()
+_cache: OrderedDict[tuple[Path, int, int], Model] = OrderedDict()
 
 
-def _kept(kind: str, folder: Path) -> Answerer | Speaker:
+def _kept(kind: str, folder: Path) -> Model:
     """The model of a folder, loaded once; a folder that was written anew is loaded anew."""
     card = (folder / "card.json").stat()
     key = (folder, card.st_mtime_ns, card.st_size)
@@ -185,8 +212,13 @@ def _kept(kind: str, folder: Path) -> Answerer | Speaker:
     return _cache[key]
 
 
-def choose(found: Sequence[Offer], study: Study) -> Choice:
-    """The model that answers about a study.
+def choose(
+    found: Sequence[Offer],
+    study: Study,
+    view: View | None = None,
+    reservations: Mapping[str, str] | None = None,
+) -> Choice:
+    """The model that answers about a study, or about what is looked at of it.
 
     Of several that accept it, one that was measured on real scans goes before one that was not; then one
     that writes programs, which knows more kinds of question; then the first by name.
@@ -194,18 +226,20 @@ def choose(found: Sequence[Offer], study: Study) -> Choice:
     Args:
         found: what may answer, at least one.
         study: what was given.
+        view: the slice and the places that are looked at; ``None`` for whole volumes.
+        reservations: image → why models of whole volumes cannot be asked about it.
 
     Raises:
         InputError: none accepts the study; each says why.
     """
-    refusals = {offer.name: offer.card.accepts.why_not(study) for offer in found}
+    refusals = {offer.name: _why_not(offer, study, view, reservations or {}) for offer in found}
     willing = [offer for offer in found if refusals[offer.name] is None]
     if not willing:
         raise InputError(
             "No model here can be asked about these images.",
             expected="; ".join(f"{offer.name} takes {accepted(offer.card)}" for offer in found),
             got="; ".join(f"{name}: {why}" for name, why in refusals.items()),
-            remedy="give other images, fewer of them, or another model (--model)",
+            remedy=_remedy(found, study, view),
         )
     ranked = sorted(willing, key=lambda offer: (not real_scores(offer.card), offer.speaks))
     chosen = ranked[0]
@@ -227,11 +261,40 @@ def choose(found: Sequence[Offer], study: Study) -> Choice:
     return Choice(chosen, f"{why}; {others} would, too, and this one {reason}", after)
 
 
+def _why_not(offer: Offer, study: Study, view: View | None, reservations: Mapping[str, str]) -> str | None:
+    """Why a model cannot be asked; ``None`` when it can."""
+    accepts = offer.card.accepts
+    if view is not None:
+        study = replace(study, images=(view.slice.image,))
+    # Said first: what is wrong with an image is more than that it is not a volume.
+    reasons = [reservations[i.name] for i in study.images if i.name in reservations]
+    if reasons and not accepts.pictures:
+        return reasons[0]
+    sliced = view is not None and not view.slice.is_whole
+    return accepts.why_not(study, regions=view is not None and bool(view.regions), sliced=sliced)
+
+
+def _remedy(found: Sequence[Offer], study: Study, view: View | None) -> str:
+    otherwise = "give other images, fewer of them, or another model (--model)"
+    volume = next((image for image in study.images if whole_picture(image) is None), None)
+    if view is not None or volume is None or not any(offer.card.accepts.pictures for offer in found):
+        return otherwise
+    last = slices_in(volume, "axial") - 1
+    return (
+        f"name a slice: --slice axial:{last // 2} (0 to {last}), or point at a place: "
+        f"--region point:mm:X,Y,Z; or {otherwise}"
+    )
+
+
 def accepted(card: Card) -> str:
     """What a model accepts, in words."""
+    kinds = ", ".join(card.accepts.kinds)
+    if card.accepts.pictures:
+        pointing = ", with places on it" if card.accepts.regions else ""
+        return f"{kinds} (one picture, or one slice of a volume{pointing})"
     most = card.accepts.most_sessions
     visits = f", up to {most} visits" if most > 1 else ", one visit"
-    return f"{', '.join(card.accepts.kinds)} (up to {card.accepts.most_volumes} images{visits})"
+    return f"{kinds} (up to {card.accepts.most_volumes} images{visits})"
 
 
 def real_scores(card: Card) -> list[Score]:

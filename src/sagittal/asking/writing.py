@@ -1,4 +1,7 @@
-"""An answer as a folder: masks and images on their scans' own grids, ``overlay.png``, ``answer.json``."""
+"""An answer as a folder: masks and images on their scans' own grids, ``overlay.png``, ``answer.json``.
+
+A mask of a picture whose pixels have no size is a picture, too (PNG); every other lies in space (NIfTI).
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,11 @@ from sagittal.asking.consultation import Consultation
 from sagittal.errors import StorageError
 from sagittal.files import atomic_folder, storage_errors, write_json
 from sagittal.io.nifti import write_image, write_mask
+from sagittal.io.raster import write_picture_mask
+from sagittal.study import Mask
 
 ANSWER, OVERLAY, MASKS, IMAGES = "answer.json", "overlay.png", "masks", "images"
+_VOLUME, _PICTURE = ".nii.gz", ".png"
 # Where an answer is made in a folder that is there already.
 _WORK = ".new.tmp"
 # In the name of an image that was made of a file.
@@ -59,7 +65,7 @@ def _only_files(inside: Path) -> bool:
     """Whether a folder, where it is there, holds nothing but files as we write them."""
     if not inside.exists():
         return True
-    endings = (".nii.gz", ".labels.json")
+    endings = (".nii.gz", ".png", ".labels.json")
     return inside.is_dir() and all(p.is_file() and p.name.endswith(endings) for p in inside.iterdir())
 
 
@@ -80,8 +86,8 @@ def write_consultation(made: Consultation, out: Path) -> Consultation:
         StorageError: the folder holds something else, or cannot be written.
     """
     check_folder(out)
-    masks = _file_names([drawn.name for drawn in made.drawn], "mask")
-    images = _file_names([image.name for image in made.volumes], "image")
+    masks = _file_names([(drawn.name, _ending_of(drawn.mask)) for drawn in made.drawn], "mask")
+    images = _file_names([(image.name, _VOLUME) for image in made.volumes], "image")
     answer = replace(
         made.answer,
         masks=tuple(replace(m, file=f"{MASKS}/{f}") for m, f in zip(made.answer.masks, masks, strict=True)),
@@ -116,22 +122,32 @@ def write_consultation(made: Consultation, out: Path) -> Consultation:
 
 def _write(folder: Path, made: Consultation) -> None:
     from sagittal.asking.picture import draw_overlay
+    from sagittal.asking.view_picture import draw_view
 
     for mask, drawn in zip(made.answer.masks, made.drawn, strict=True):
-        write_mask(folder / mask.file, drawn.mask)
+        write = write_picture_mask if mask.file.endswith(_PICTURE) else write_mask
+        write(folder / mask.file, drawn.mask)
     for volume, image in zip(made.answer.volumes, made.volumes, strict=True):
         write_image(folder / volume.file, image)
-    if made.drawn:
+    view = made.case.view
+    if view is not None and (made.drawn or view.regions):
+        draw_view(view, made.drawn, folder / OVERLAY)
+    elif made.drawn:
         draw_overlay(made.drawn, folder / OVERLAY)
     write_json(folder / ANSWER, made.answer.to_json())
 
 
-def _file_names(called: Sequence[str], otherwise: str) -> list[str]:
-    """A plain file name for each name, all different also where capitals do not count."""
+def _ending_of(mask: Mask) -> str:
+    geometry = mask.geometry
+    return _PICTURE if geometry.is_2d and not geometry.spacing_known else _VOLUME
+
+
+def _file_names(called: Sequence[tuple[str, str]], otherwise: str) -> list[str]:
+    """A plain file name for each name and ending, all different also where capitals do not count."""
     names: list[str] = []
-    for number, name in enumerate(called, start=1):
+    for number, (name, ending) in enumerate(called, start=1):
         plain = re.sub("[^A-Za-z0-9]+", "_", _ENDING.sub("", name))[:60].strip("_") or otherwise
         taken = {other.lower() for other in names}
-        alone = f"{plain}.nii.gz".lower() not in taken
-        names.append(f"{plain}.nii.gz" if alone else f"{plain}_{number}.nii.gz")
+        alone = f"{plain}{ending}".lower() not in taken
+        names.append(f"{plain}{ending}" if alone else f"{plain}_{number}{ending}")
     return names

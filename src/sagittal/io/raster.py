@@ -1,4 +1,4 @@
-"""Pictures (PNG, JPEG, TIFF, GIF) ↔ :class:`Image` and :class:`Mask`.
+"""Pictures (PNG, JPEG, TIFF, GIF, BMP) ↔ :class:`Image` and :class:`Mask`.
 
 A voxel index is the pixel that a person would name: ``data[x, y, 0]``, x to the right and y down. As a
 frontal film is viewed, x runs to the patient's left and y towards the feet; that is nominal, and says
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 #: Endings of files that this module reads.
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".bmp")
 #: Largest picture that is decoded, in pixels as its header claims.
 MAX_PIXELS = 1 << 26
-_FORMATS = ("PNG", "JPEG", "TIFF", "GIF")
+_FORMATS = ("PNG", "JPEG", "TIFF", "GIF", "BMP")
 # What Pillow is known to raise on damaged files, besides OSError.
 _DAMAGE = (
     OSError,

@@ -51,26 +51,45 @@ class Accepts(_Frozen):
     most_volumes: int = Field(ge=1, description="volumes at a time")
     most_sessions: int = Field(1, ge=1, description="visits at a time")
     regions: bool = Field(False, description="whether the asker may point at a place")
+    pictures: bool = Field(
+        default=False, description="whether it looks at one picture or slice; else at whole volumes"
+    )
 
-    def why_not(self, study: Study, *, regions: bool = False) -> str | None:
+    def why_not(self, study: Study, *, regions: bool = False, sliced: bool = False) -> str | None:
         """Why a study cannot be asked about; ``None`` when it can.
 
         Args:
             study: what was given.
             regions: whether the asker points at a place.
+            sliced: whether one slice is named, so that a volume is a picture.
         """
         strange = sorted({image.kind for image in study.images} - set(self.kinds))
         if not study.images:
             return "there is no image"
         if strange:
             return f"it does not know {', '.join(KINDS[k] for k in strange)}"
-        if len(study.images) > self.most_volumes:
-            return f"it takes {self.most_volumes} volumes at most, and there are {len(study.images)}"
-        if len(study.sessions) > self.most_sessions:
-            return f"it takes {self.most_sessions} sessions at most, and there are {len(study.sessions)}"
         if regions and not self.regions:
             return "it cannot be pointed at a place"
+        depth = self._wrong_depth(any(min(image.shape) == 1 for image in study.images), sliced)
+        if depth is not None:
+            return depth
+        if len(study.images) > self.most_volumes:
+            return f"it takes {self.most_volumes} {self._called} at most, and there are {len(study.images)}"
+        if len(study.sessions) > self.most_sessions:
+            return f"it takes {self.most_sessions} sessions at most, and there are {len(study.sessions)}"
         return None
+
+    @property
+    def _called(self) -> str:
+        return "pictures" if self.pictures else "volumes"
+
+    def _wrong_depth(self, flat: bool, sliced: bool) -> str | None:
+        """Why one slice is too little, or a volume too much."""
+        if self.pictures:
+            return None if flat or sliced else "it looks at one slice of a volume, and none is named"
+        if flat:
+            return "it looks at volumes, not at pictures"
+        return "it looks at whole volumes, not at one slice" if sliced else None
 
 
 class Score(_Frozen):

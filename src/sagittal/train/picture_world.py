@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sagittal.builders.pixel_qa.found import shades
-from sagittal.builders.pixel_qa.volumes import shown_slice
 from sagittal.draw.overlay import NORMAL, PLANES, window
+from sagittal.draw.slices import shades, shown_plane
 from sagittal.simulate import HeadSet, SimulatedStudy, WorldConfig, simulate
 from sagittal.study import Image, Mask
 from sagittal.train.packaged import packaged_table
@@ -131,8 +130,8 @@ def _picture(
     dataset: str,
 ) -> MarkedPicture:  # fmt: skip
     normal = NORMAL[plane]
-    pixels = shades(shown_slice(image.data, at, normal), *limits)[:, :, 0]
-    numbers = shown_slice(instances.numbers, at, normal)[:, :, 0]
+    pixels = shades(shown_plane(image.data, at, normal), *limits)[:, :, 0]
+    numbers = shown_plane(instances.numbers, at, normal)[:, :, 0]
     marks, classes, small = np.zeros_like(numbers), [], []
     for number, count in enumerate(np.bincount(numbers.ravel())[1:], start=1):
         own = instances.classes[number - 1]

@@ -11,11 +11,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sagittal.builders.pixel_qa.found import shades, shown_picture
+from sagittal.builders.pixel_qa.found import shown_picture
 from sagittal.builders.pixel_qa.records import UNKNOWN
-from sagittal.builders.pixel_qa.volumes import Cut, chosen_slices, shown_slice
+from sagittal.builders.pixel_qa.volumes import Cut, chosen_slices
 from sagittal.builders.vqa_sets import load_vqa_set
 from sagittal.draw.overlay import NORMAL, window
+from sagittal.draw.slices import shades, shown_plane
 from sagittal.errors import LayoutError
 from sagittal.io.opening import open_study
 from sagittal.io.raster import read_picture
@@ -94,7 +95,7 @@ def cut_slices(
         normal = NORMAL[plane]
         spacing = [s for axis, s in enumerate(image.geometry.spacing) if axis != normal]
         for at in chosen_slices(labels, normal, cut, Counter()):
-            marks, classes, small = _marks(shown_slice(labels.data, at, normal)[:, :, 0], marking.classes)
+            marks, classes, small = _marks(shown_plane(labels.data, at, normal)[:, :, 0], marking.classes)
             if not classes:
                 continue
             facts = Facts(
@@ -102,7 +103,7 @@ def cut_slices(
                 modality=marking.modality, kind=image.kind, orientation=plane, region=marking.region,
                 spacing=(spacing[0], spacing[1]), classes=classes, small=small,
             )  # fmt: skip
-            yield MarkedPicture(shades(shown_slice(image.data, at, normal), *limits)[:, :, 0], marks, facts)
+            yield MarkedPicture(shades(shown_plane(image.data, at, normal), *limits)[:, :, 0], marks, facts)
 
 
 def _marks(

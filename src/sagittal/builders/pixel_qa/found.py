@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from sagittal.builders.pixel_qa.places import Plane
 from sagittal.builders.pixel_qa.records import UNKNOWN, Modality
 from sagittal.builders.pixel_qa.stated import Stated
+from sagittal.draw.slices import in_eight_bits
 from sagittal.errors import GeometryError, LabelError
 from sagittal.io.raster import read_picture
 from sagittal.study import Image, Mask
@@ -77,23 +76,6 @@ class SourceCase(Protocol):
             InputError: a file that cannot be used.
         """
         ...
-
-
-def in_eight_bits(image: Image) -> Image:
-    """A picture as it is shown: deeper grey is windowed (1st to 99th percentile), colour scaled to 8 bits."""
-    from sagittal.draw.overlay import window
-
-    if image.data.dtype == np.uint8:
-        return image
-    if image.channels > 1 and image.data.dtype == np.uint16:
-        return Image((image.data >> 8).astype(np.uint8), image.geometry, image.kind, image.name)
-    return Image(shades(image.data, *window(image)), image.geometry, image.kind, image.name)
-
-
-def shades(data: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Intensities as 0–255 between two limits."""
-    scaled = np.clip((data.astype(np.float32) - np.float32(low)) / np.float32(high - low), 0, 1)
-    return np.rint(scaled * 255).astype(np.uint8)
 
 
 def shown_picture(path: Path) -> Image:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +20,12 @@ from sagittal.builders.pixel_qa.found import (
     FoundPicture,
     labelled,
     modality_of,
-    shades,
 )
 from sagittal.builders.pixel_qa.pairs import table_of
 from sagittal.builders.pixel_qa.records import UNKNOWN
 from sagittal.builders.pixel_qa.stated import Stated, StatedTable
 from sagittal.draw.overlay import NORMAL, planes_of, window
+from sagittal.draw.slices import shown_plane, slice_picture
 from sagittal.errors import ConfigError, InputError, LayoutError
 from sagittal.files import storage_errors
 from sagittal.io.folders import walk
@@ -33,7 +33,6 @@ from sagittal.io.labels import LabelTable
 from sagittal.io.mask_values import labels_path
 from sagittal.io.nifti import read_mask
 from sagittal.io.opening import open_study
-from sagittal.io.raster import picture_geometry
 from sagittal.study import Image, Mask
 
 _LABELS = ("labels.nii.gz", "labels.nii")
@@ -130,20 +129,16 @@ def slices_of(image: Image, mask: Mask, cut: Cut) -> tuple[tuple[FoundPicture, .
             got=", ".join(flat) or "a colour picture",
         )
     image, mask = image.reorient("RAS"), mask.reorient("RAS")
-    low, high = window(image)
+    limits = window(image)
     left: Counter[str] = Counter()
     pictures = []
     for plane in cut.planes:
         normal = NORMAL[plane]
         for index in chosen_slices(mask, normal, cut, left):
-            shown = shades(shown_slice(image.data, index, normal), low, high)
-            labels = shown_slice(mask.data, index, normal)
-            spacing = [s for axis, s in enumerate(image.geometry.spacing) if axis != normal]
-            known = spacing if image.geometry.spacing_known else None
-            grid = picture_geometry(shown.shape[0], shown.shape[1], known)
-            instances = labelled(Mask(labels, grid, mask.labels, mask.name))
+            shown = slice_picture(image, plane, index, limits)
+            labels = Mask(shown_plane(mask.data, index, normal), shown.geometry, mask.labels, mask.name)
             name = f"{plane}-{index:04d}"
-            pictures.append(FoundPicture(name, Image(shown, grid, image.kind, name), plane, instances))
+            pictures.append(FoundPicture(name, replace(shown, name=name), plane, labelled(labels)))
     return tuple(pictures), left
 
 
@@ -163,12 +158,6 @@ def chosen_slices(mask: Mask, normal: int, cut: Cut, left: Counter[str]) -> Sequ
     if not ranked:
         left[NOTHING_MARKED] += 1
     return sorted(ranked[: cut.most])
-
-
-def shown_slice(data: np.ndarray, index: int, normal: int) -> np.ndarray:
-    """A slice of RAS voxels as (width, height, 1): right or front to the left, front or head up."""
-    plane: np.ndarray = np.take(data, index, axis=normal)[::-1, ::-1, None]
-    return np.ascontiguousarray(plane)
 
 
 def find_volumes(root: Path, stated: StatedTable, cut: Cut) -> list[VolumeCase]:

@@ -85,10 +85,10 @@ class Frame:
             values: (h, h) over the whole square, of any resolution.
 
         Returns:
-            (width, height); what is not shown of the picture has the lowest value.
+            (width, height); −∞ where the picture is not shown.
         """
         scale = values.shape[-1] / self.edge
-        found = np.full(self.size, float(values.min()), np.float32)
+        found = np.full(self.size, -np.inf, np.float32)
         # Middles of the picture's pixels, in pixels of ``values``.
         x, y = (
             (first + (torch.arange(count) + 0.5) * (last - first) / count) * scale
