@@ -11,8 +11,9 @@ import torch
 from PIL import Image as Pictures
 
 from sagittal.asking.medplib import MedPLIBAnswerer
+from sagittal.asking.medplib_outcome import Spoken
 from sagittal.asking.models import Offer
-from sagittal.io.raster import picture_geometry
+from sagittal.asking.pointing import View
 from sagittal.language.tokenizer import CHAT_TOKENS, EOS, SEGMENT, Tokenizer
 from sagittal.models.checkpoint import Accepts, Card
 from sagittal.models.medplib.pictures import frame_of, squared
@@ -83,25 +84,31 @@ def told(*pieces: str | np.ndarray | None, end: bool = True, card: Card = CARD) 
         ids += tokenizer.encode(piece) if isinstance(piece, str) else [tokenizer.special(SEGMENT)]
     ids += [tokenizer.special(EOS)] if end else []
     drawn = [piece for piece in pieces if not isinstance(piece, str)]
+    pictures: list[Image] = []
+
+    class Teller(MedPLIBAnswerer):
+        def say(self, question: str, view: View) -> Spoken:
+            pictures.append(view.slice.picture)
+            return super().say(question, view)
 
     def say(prompt, *, end: int, most: int, pixels: torch.Tensor) -> Said:
-        return Said([ids[:most]], Masks(logits_of(drawn, model), torch.zeros(len(drawn), dtype=torch.long)))
+        logits = logits_of(drawn, pictures[-1], model)
+        return Said([ids[:most]], Masks(logits, torch.zeros(len(drawn), dtype=torch.long)))
 
     model.say = say
-    loaded = MedPLIBAnswerer("looker", model, tokenizer, runtime())
+    loaded = Teller("looker", model, tokenizer, runtime())
     return Offer("looker", card, lambda: loaded, speaks=True)
 
 
-def logits_of(drawn: Sequence[np.ndarray | None], model: VLM) -> torch.Tensor:
-    """Masks as a decoder gives them, over the whole square; finer, so that none of their border is lost."""
+def logits_of(drawn: Sequence[np.ndarray | None], picture: Image, model: VLM) -> torch.Tensor:
+    """Masks on a picture as a decoder gives them, over the whole square; finer, so that no border is lost."""
     size = model.config.drawing.pixels.size
+    own = frame_of(picture, size)
+    finer = replace(own, edge=own.edge * FINER, inner=tuple(FINER * n for n in own.inner))
     out = torch.full((len(drawn), size * FINER, size * FINER), -4.0)
     for number, mask in enumerate(drawn):
         if mask is None:
             continue
-        data = (mask[:, :, None] * 255).astype(np.uint8)
-        image = Image(data, picture_geometry(*mask.shape))
-        own = frame_of(image, size)
-        places = {name: getattr(own, name) * FINER for name in ("edge", "left", "top", "right", "bottom")}
-        out[number] = squared(image, replace(own, **places))[0].float() / 32 - 4
+        image = Image((mask[:, :, None] * 255).astype(np.uint8), picture.geometry)
+        out[number] = squared(image, finer)[0].float() / 32 - 4
     return out

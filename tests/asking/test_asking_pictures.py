@@ -62,8 +62,11 @@ def test_pictures_of_every_mode_are_looked_at(tmp_path: Path, name: str, mode: s
     )
     assert step.input["image"] == name and step.input["slice"] is None
     assert [region["pixels"] for region in step.input["regions"]] == [16 * 12, 1]
-    assert step.input["frames"]["encoder"]["edge"] == 32
-    assert step.input["frames"]["encoder"]["bottom"] - step.input["frames"]["encoder"]["top"] == 21
+    frame = step.input["frames"]["encoder"]
+    (left, top, right, bottom), (x0, y0, x1, y1) = frame["shown"], frame["at"]
+    # Nothing that is pointed at is cut off, and what is left keeps its proportions.
+    assert left <= 3 and top <= 4 and right >= 52 and bottom >= 18 and frame["edge"] == 32
+    assert (x1 - x0, y1 - y0) == (32, round(32 * (bottom - top) / (right - left)))
     assert found.model == "looker" and found.images == (name,)
 
 
