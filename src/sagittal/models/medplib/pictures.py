@@ -21,6 +21,8 @@ from sagittal.study import Image
 
 #: A region takes a pixel of the square where it covers at least so much of it.
 _COVERED = 0.5
+#: Less than that, as a point of a large picture covers, is not told by 8 bits.
+_TOLD = 8 / 255
 #: Columns and rows at the border are blank where at most this share of their pixels is brighter than that.
 _BLANK_SHARE, _BLANK = 0.01, 20
 #: Kept around what is not blank, as a share of its longer side.
@@ -63,6 +65,8 @@ class Frame:
                 got="×".join(str(n) for n in region.shape),
             )
         covered = self._fitted(region).float() / 255
+        if float(covered.max()) < _TOLD:
+            covered = self._fitted(region, torch.float32) / 255
         if not float(covered.max()):
             raise InputError("The region is empty.", expected="at least one pixel of the picture in it")
         out = torch.zeros(self.edge, self.edge, dtype=torch.bool)
@@ -108,11 +112,13 @@ class Frame:
             found[first : first + len(columns), self.box[1] : self.box[3]] = band[0, 0].numpy()
         return found
 
-    def _fitted(self, plane: NDArray[np.uint8] | NDArray[np.bool_]) -> Tensor:
-        """A plane of the picture, (width, height), as it lies in the square: (rows, columns) in 8 bits."""
+    def _fitted(
+        self, plane: NDArray[np.uint8] | NDArray[np.bool_], kind: torch.dtype = torch.uint8
+    ) -> Tensor:
+        """A plane of the picture, (width, height), as it lies in the square: (rows, columns), 0 to 255."""
         left, top, right, bottom = self.box
         size = (self.inner[3] - self.inner[1], self.inner[2] - self.inner[0])
-        return _resized(_rows(plane[left:right, top:bottom]), size)
+        return _resized(_rows(plane[left:right, top:bottom]).to(kind), size)
 
     @property
     def _inside(self) -> tuple[slice, slice]:
@@ -183,7 +189,7 @@ def _rows(plane: NDArray[np.uint8] | NDArray[np.bool_]) -> Tensor:
 
 
 def _resized(rows: Tensor, size: tuple[int, int]) -> Tensor:
-    """A plane in 8 bits, reduced by averaging or enlarged by interpolation."""
+    """A plane, reduced by averaging or enlarged by interpolation."""
     found: Tensor = functional.interpolate(
         rows[None, None], size=size, mode="bilinear", antialias=True, align_corners=False
     )
