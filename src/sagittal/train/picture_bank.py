@@ -13,10 +13,12 @@ Instances do not overlap. What is asked is asked by the builder of MeCoVQA, from
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from sagittal.builders.pixel_qa.places import measured
 from sagittal.builders.pixel_qa.records import UNKNOWN, CaseRecord, ClassMask, Instance, Modality, Picture
-from sagittal.errors import InputError, LayoutError
+from sagittal.errors import FileFormatError, InputError, LayoutError
 from sagittal.files import atomic_folder, storage_errors, to_json_text
 from sagittal.io.raster import picture_geometry
 from sagittal.study import Image
@@ -145,23 +147,39 @@ def read_bank(folders: Sequence[str | Path]) -> list[MarkedPicture]:
     """The pictures of some banks, in the order of folders and blocks.
 
     Raises:
-        LayoutError: a folder holds no block.
+        FileFormatError: a block is damaged.
+        LayoutError: a folder holds no block, or one is missing between others.
         StorageError: a file cannot be read.
     """
     found = []
     for folder in map(Path, folders):
-        blocks = sorted(p for p in folder.glob("[0-9]*") if (p / _FACTS).is_file())
+        blocks = sorted(p for p in folder.glob("[0-9]*") if p.is_dir())
         if not blocks:
             raise LayoutError("The folder holds no pictures.", expected="blocks 0000, 0001, …", got=folder)
-        for block in blocks:
-            with storage_errors(block):
-                facts = TypeAdapter(list[Facts]).validate_json((block / _FACTS).read_bytes())
-                with np.load(block / _PIXELS, allow_pickle=False) as arrays:
-                    found += [
-                        MarkedPicture(arrays[f"image-{n}"], arrays[f"marks-{n}"], own)
-                        for n, own in enumerate(facts)
-                    ]
+        for number, block in enumerate(blocks):
+            if block.name != f"{number:04d}":
+                raise LayoutError(
+                    "A block of pictures is missing.", expected=folder / f"{number:04d}", got=block,
+                    remedy="make the rest of the bank: what is there is kept",
+                )  # fmt: skip
+            found += _read_block(block)
     return found
+
+
+def _read_block(block: Path) -> list[MarkedPicture]:
+    try:
+        with storage_errors(block):
+            facts = TypeAdapter(list[Facts]).validate_json((block / _FACTS).read_bytes())
+            with np.load(block / _PIXELS, allow_pickle=False) as arrays:
+                return [
+                    MarkedPicture(arrays[f"image-{n}"], arrays[f"marks-{n}"], own)
+                    for n, own in enumerate(facts)
+                ]
+    except (ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        raise FileFormatError(
+            "This is no block of marked pictures.", expected=f"{_PIXELS} and {_FACTS} as they were written",
+            got=f"{block}: {error}", remedy="delete the block and make it again",
+        ) from error  # fmt: skip
 
 
 def bank_hash(pictures: Iterable[MarkedPicture]) -> str:
