@@ -101,7 +101,8 @@ def cut_slices(
             facts = Facts(
                 name=f"{marking.dataset}/{plane}-{at:03d}", patient=marking.patient, dataset=marking.dataset,
                 modality=marking.modality, kind=image.kind, orientation=plane, region=marking.region,
-                spacing=(spacing[0], spacing[1]), classes=classes, small=small,
+                spacing=(spacing[0], spacing[1]) if image.geometry.spacing_known else None,
+                classes=classes, small=small,
             )  # fmt: skip
             yield MarkedPicture(shades(shown_plane(image.data, at, normal), *limits)[:, :, 0], marks, facts)
 

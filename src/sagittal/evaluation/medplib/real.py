@@ -43,8 +43,8 @@ class RealSet:
     """Pictures of one source.
 
     Attributes:
-        name: of the set.
-        source: whose labels, and what is to be known of it.
+        name: of the set, unlike any other's.
+        source: whose labels, or what is to be known of it.
         pictures: with marks.
     """
 
@@ -69,7 +69,8 @@ def real_sets(data: Path) -> Iterator[RealSet]:
     for case in real_cases(data, final=True):
         by_source.setdefault(case.source, []).extend(_slices(case))
     for source, pictures in by_source.items():
-        yield RealSet(source.partition(",")[0], source, tuple(pictures))
+        # Two sources may be labels of one data set.
+        yield RealSet(source, "never trained on", tuple(pictures))
     if (data / "cxr_lung_masks").is_dir():
         films = tuple(film_pictures(data, "montgomery", "test"))
         yield RealSet("films, Montgomery", "patients that were held out", films)
