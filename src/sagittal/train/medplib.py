@@ -43,7 +43,7 @@ class MedPLIBTraining:
         return self._losses(self.training(number))
 
     def scores(self) -> dict[str, float]:
-        """Mean losses, and the mean Dice of the masks, each drawn where its answer holds it."""
+        """Mean losses over the checked batches; masks are drawn where the true answers hold them."""
         found: dict[str, list[float]] = {}
         for number in range(self.checks):
             for name, value in self._losses(self.validation(number)).items():

@@ -58,7 +58,7 @@ class PointLabels(nn.Module):
         self.whole = nn.Linear(width, len(KINDS) + len(PLANES))
 
     def losses(self, batch: Labelled, rng: torch.Generator) -> dict[str, Tensor]:
-        """The sum of the cross-entropies, and each of them; `right` is the share of points told right."""
+        """Cross-entropies and their sum; `right` is the share of the marked points that are told right."""
         with torch.autocast("cpu", torch.bfloat16):
             seen = self.encoder(batch.images)
         places = _points(batch.codes, rng)

@@ -36,7 +36,7 @@ def pointed_at(
     Args:
         instances: of the picture.
         number: of the one that is meant.
-        mask: (W, H) of it.
+        mask: (W, H) of it; no pixel of it is another class's, for any may be drawn.
         way: of :data:`POINTING`; its mask where that way could mean something else.
         rng: decides which point: the deepest, or any.
 

@@ -17,7 +17,7 @@ _PER_PICTURE = 2
 
 
 def region_questions(pictures: Sequence[MarkedPicture], part: Part = "train") -> list[Question]:
-    """Two instances of each picture, of two classes where there are two, pointed at in one way each.
+    """One instance of each of two classes of a picture (of one where it has no more), pointed at in one way.
 
     Args:
         pictures: with marks.
@@ -50,7 +50,7 @@ def without_regions(questions: Sequence[Question]) -> list[Question]:
 
 
 def grounding_questions(pictures: Sequence[MarkedPicture], part: Part = "train") -> list[Question]:
-    """Requests for masks, as often as each picture has classes to ask for, at most two a picture."""
+    """Two requests for masks of each picture, which may be alike; some are for what is not there."""
     asker = Asker(pictures, part=part, short=1.0 if part == "test" else 0.5)
     found = []
     for number in range(len(pictures)):

@@ -1,4 +1,4 @@
-"""Answers about pictures scored: classes of regions, masks on the original grid, what is not there."""
+"""Answers about pictures scored: classes of regions, masks on the original grid."""
 
 from __future__ import annotations
 
@@ -82,5 +82,5 @@ def followed(given: Sequence[Given]) -> list[tuple[int, float]]:
 
 
 def best_guess(pictures: Pictures, given: Sequence[Given]) -> list[float]:
-    """Of each answer, what guessing from the picture alone would be right on average: one of its objects."""
+    """Of each answer, how often guessing one of the picture's classes, each as likely, is right."""
     return [1 / len(set(pictures[one.question.picture].facts.classes)) for one in given]
