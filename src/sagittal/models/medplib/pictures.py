@@ -185,11 +185,15 @@ def _rows(plane: NDArray[np.uint8] | NDArray[np.bool_]) -> Tensor:
     """(width, height) → (height, width) in 8 bits, 255 for True."""
     if plane.dtype == np.bool_:
         plane = plane.astype(np.uint8) * 255
-    return torch.from_numpy(np.ascontiguousarray(plane.T))
+    # A copy: of a single column's transpose the strides are odd, and torch would resize it wrongly.
+    return torch.from_numpy(plane.T.copy())
 
 
 def _resized(rows: Tensor, size: tuple[int, int]) -> Tensor:
     """A plane, reduced by averaging or enlarged by interpolation."""
+    if size[1] == 1 < size[0]:
+        # A single column of floats, but not a single row, comes out as nonsense (torch 2.13).
+        return _resized(rows.T.contiguous(), size[::-1]).T
     found: Tensor = functional.interpolate(
         rows[None, None], size=size, mode="bilinear", antialias=True, align_corners=False
     )
