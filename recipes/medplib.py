@@ -3,6 +3,7 @@
     python recipes/medplib_data.py --heads HEADS --out runs/medplib/data
     python recipes/medplib_encoders.py points --real DATA
     python recipes/medplib_encoders.py pixels --real DATA
+    python recipes/medplib_encoders.py masks --real DATA
     python recipes/medplib.py alignment --real DATA
     python recipes/medplib.py recognition --real DATA
     python recipes/medplib.py grounding --real DATA
@@ -32,11 +33,12 @@ from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.storage import save_vlm
 from sagittal.nn.expert_feed_forward import ExpertsConfig
 from sagittal.runtime import keep_memory
+from sagittal.train.class_masks import ClassMasks
 from sagittal.train.loop import LoopConfig, use_mean
 from sagittal.train.medplib_set import learning_set, validation_set
 from sagittal.train.medplib_stage import Ground, ended, run_stage, with_experts_of
 from sagittal.train.mpllm import rounded
-from sagittal.train.picture_labels import PixelLabels, PointLabels
+from sagittal.train.picture_labels import PointLabels
 from sagittal.train.stages import StageName
 from sagittal.weights import find_checkpoint
 
@@ -110,8 +112,9 @@ def _begun(given: argparse.Namespace, name: StageName, decoder: nn.Module, words
         model.load_state_dict(_ended(given.out, STAGES[STAGES.index(name) - 1], words))
     if name == "grounding":
         # No stage before it draws anything.
-        labels = PixelLabels(model.pixels, _classes(given.out, "pixels"))
-        _look(given.out, "pixels", labels, model.pixels.encoder)
+        labels = ClassMasks(model.pixels, _classes(given.out, "masks"))
+        model.pixels.frequencies.requires_grad_(False)
+        _look(given.out, "masks", labels, model.pixels.encoder)
     return model
 
 
@@ -121,16 +124,13 @@ def _ended(out: Path, name: StageName, words: int) -> dict[str, torch.Tensor]:
 
 def _look(out: Path, name: str, module: nn.Module, encoder: nn.Module) -> None:
     """An encoder as it was made before the stages, and as it ships."""
-    if name == "pixels":
-        module.pixels.decoder.requires_grad_(False)
-        module.pixels.no_mask.requires_grad_(False)
     use_mean(torch.load(out / name / "last.pt", weights_only=True), module)
     rounded(encoder)
 
 
 def _classes(out: Path, name: str) -> int:
-    last = {"points": "at_point.2.bias", "pixels": "enlarge.5.bias"}[name]
-    return len(torch.load(out / name / "last.pt", weights_only=True)["module"][last]) - 1
+    state = torch.load(out / name / "last.pt", weights_only=True)["module"]
+    return len(state["prompts.weight"]) if name == "masks" else len(state["at_point.2.bias"]) - 1
 
 
 def _ship(given: argparse.Namespace) -> None:
