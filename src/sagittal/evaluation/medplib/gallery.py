@@ -17,7 +17,7 @@ _COLUMNS = 8
 
 
 def draw_gallery(asked: Asked, path: Path) -> None:
-    """A row of masks that were asked for, and a row of regions that were pointed at, of pictures spread evenly."""
+    """A row of masks that were asked for, one of regions that were pointed at, of some pictures."""
     from matplotlib.figure import Figure
 
     chosen = np.unique(np.linspace(0, len(asked.pictures) - 1, _COLUMNS).astype(int)).tolist()

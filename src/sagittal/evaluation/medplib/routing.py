@@ -1,4 +1,4 @@
-"""Where tokens go: shares of image and text tokens that each expert takes, layer by layer (Figures 5, 12, 13)."""
+"""Where tokens go: which share of image and text tokens each expert takes (Figures 5, 12, 13)."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def routing_lines(asked: Asked, out: Path) -> list[str]:
             cells = " | ".join(f"{100 * layer[0]:.0f} / {100 * layer[1]:.0f} %" for layer in own[kind])
             lines.append(f"| {kind} | {words} | {cells} |")
     return [
-        *lines, "", "Expert of recognition / expert of grounding; what is missing to 100 % was over capacity. "
-        f"![Shares]({out.name}/routing.png)", "",
+        *lines, "", "Expert of recognition / expert of grounding; what is missing to 100 % was over capacity.",
+        "", f"![Shares]({out.name}/routing.png)", "",
     ]  # fmt: skip
 
 

@@ -26,12 +26,13 @@ from sagittal.score.answers import figures, judge
 from sagittal.score.descriptors import Figure
 from sagittal.train.picture_bank import MarkedPicture, bank_hash
 from sagittal.train.picture_features import PictureFeatures, edges
-from sagittal.train.picture_questions import Asker, Kind, Question
+from sagittal.train.picture_questions import Asker, Kind, Part, Question
 from sagittal.train.picture_stream import PictureStream
 from sagittal.train.real_pictures import asked_pictures
 
 #: Tokens of an answer that names one thing, or asks for a few masks.
 _SHORT, _MASKS = 24, 80
+_PARTS: tuple[Part, ...] = ("train", "test")
 _SPOKEN: tuple[Kind, ...] = ("closed", "choice", "open")
 
 
@@ -72,9 +73,10 @@ def frozen_lines(asked: Asked, name: str) -> list[str]:
     """The frozen world."""
     frozen = world_table(PICTURES)["frozen"]
     return [
-        f"`{name}` on {len(asked.pictures)} slices of the {frozen['found']['studies']} studies of the frozen "
-        f"simulated world (SHA-256 {frozen['sha256'][:16]}… of its label maps, "
-        f"{bank_hash(asked.pictures)[:16]}… of the slices), whose heads no training saw. 95 % intervals over 500 resamples of studies.",
+        f"`{name}` on {len(asked.pictures)} slices of the {frozen['found']['studies']} studies of the "
+        f"frozen simulated world (SHA-256 {frozen['sha256'][:16]}… of its label maps, "
+        f"{bank_hash(asked.pictures)[:16]}… of the slices), whose heads no training saw. 95 % intervals over "
+        "500 resamples of studies.",
         "",
         "## Regions in: what is it?",
         "",
@@ -162,8 +164,8 @@ def spoken_lines(asked: Asked) -> list[str]:
     lines = ["| | questions | right | in wordings that training never had |", "| --- " * 4 + "|"]
     for kind in _SPOKEN:
         cells = []
-        for part in ("train", "test"):
-            questions = spoken_questions(asked.pictures, kind, part)  # type: ignore[arg-type]
+        for part in _PARTS:
+            questions = spoken_questions(asked.pictures, kind, part)
             given = asked.put(questions)
             cells.append(_share(over(given, asked.pictures, lambda one: one.text == one.question.answer[0])))
         words = {"closed": "is it there?", "choice": "one of four", "open": "modality, plane"}[kind]
