@@ -38,7 +38,7 @@ def routing_lines(asked: Asked, out: Path) -> list[str]:
             cells = " | ".join(f"{100 * layer[0]:.0f} / {100 * layer[1]:.0f} %" for layer in own[kind])
             lines.append(f"| {kind} | {words} | {cells} |")
     return [
-        *lines, "", "Expert of recognition / expert of grounding; what is missing to 100 % was over capacity.",
+        *lines, "", "Expert of recognition / expert of grounding; what lacks to 100 % was over capacity.",
         "", f"![Shares]({out.name}/routing.png)", "",
     ]  # fmt: skip
 

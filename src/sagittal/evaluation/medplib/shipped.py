@@ -31,7 +31,7 @@ from sagittal.train.picture_stream import PictureStream
 from sagittal.train.real_pictures import asked_pictures
 
 #: Tokens of an answer that names one thing, or asks for a few masks.
-_SHORT, _MASKS = 24, 80
+SHORT, MASKS = 24, 80
 _PARTS: tuple[Part, ...] = ("train", "test")
 _SPOKEN: tuple[Kind, ...] = ("closed", "choice", "open")
 
@@ -64,7 +64,7 @@ class Asked:
         )  # fmt: skip
         return cls(model, stream, pictures)
 
-    def put(self, questions: Sequence[Question], longest: int = _SHORT) -> list[Given]:
+    def put(self, questions: Sequence[Question], longest: int = SHORT) -> list[Given]:
         """Answers in the order of the questions."""
         return put(self.model, self.stream, questions, longest=longest)
 
@@ -127,13 +127,13 @@ def _in_pairs(given: Sequence[Given]) -> list[Given]:
 
 def grounding_lines(asked: Asked) -> list[str]:
     """Masks of what is there, and words about what is not."""
-    given = asked.put(grounding_questions(asked.pictures), _MASKS)
+    given = asked.put(grounding_questions(asked.pictures), MASKS)
     there = [one for one in given if not one.question.absent]
     found = by_class(there, asked.pictures)
     every = [pair for own in found.values() for pair in own]
     lines = ["| | masks | mean Dice |", "| --- | --- | --- |"]
     lines.append(f"| all | {len(every)} | {_dice(every)} |")
-    withheld = asked.put(grounding_questions(asked.pictures, "test"), _MASKS)
+    withheld = asked.put(grounding_questions(asked.pictures, "test"), MASKS)
     other = by_class([one for one in withheld if not one.question.absent], asked.pictures)
     rest = [pair for own in other.values() for pair in own]
     lines.append(f"| all, in wordings that training never had | {len(rest)} | {_dice(rest)} |")
@@ -177,7 +177,7 @@ def real_lines(asked: Asked, real: RealSet) -> list[str]:
     """A row of a real set: regions, masks."""
     region = asked.put(region_questions(asked.pictures))
     requests = [one for one in grounding_questions(asked.pictures) if not one.absent]
-    masks = by_class(asked.put(requests, _MASKS), asked.pictures)
+    masks = by_class(asked.put(requests, MASKS), asked.pictures)
     every = [pair for own in masks.values() for pair in own]
     said = ", ".join(f"{name} {_dice(own).split(' ')[0]}" for name, own in masks.items())
     told = _share(over(region, asked.pictures, is_right))
