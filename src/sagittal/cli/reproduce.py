@@ -21,6 +21,7 @@ class Report(StrEnum):
     meshnet = "meshnet"
     mpllm = "mpllm"
     mpllm_small = "mpllm-small"
+    medplib = "medplib"
     medplib_small = "medplib-small"
 
 
@@ -67,6 +68,10 @@ def reproduce(
         from sagittal.cli.reproduce_mpllm import small_page
 
         title, lines = "The shipped mpLLM", small_page(model, data, work, out)
+    elif report is Report.medplib:
+        from sagittal.cli.reproduce_medplib import comparison_page
+
+        title, lines = "MedPLIB's configurations", comparison_page(model, data, work)
     elif report is Report.medplib_small:
         from sagittal.cli.reproduce_medplib import small_page as medplib_page
 

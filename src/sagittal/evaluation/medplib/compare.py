@@ -26,6 +26,7 @@ from sagittal.models.vlm.model import VLM
 from sagittal.nn.expert_feed_forward import ExpertsConfig
 from sagittal.train.medplib_stage import Ground, ended, run_stage, with_experts_of
 from sagittal.train.picture_bank import MarkedPicture
+from sagittal.train.picture_questions import Kind
 from sagittal.train.stages import StageName
 
 Say = Callable[[str], None]
@@ -65,7 +66,7 @@ def stage_marks(on: Comparison, name: StageName, seed: int, say: Say, *, coordin
     model = VLM(medplib_config("small", on.words)).eval()
     model.load_state_dict(state)
     folder = on.work / _folder(name, seed, coordinates)
-    return _kept(folder, lambda: marks(on, model, coordinates=coordinates))
+    return kept(folder, lambda: marks(on, model, coordinates=coordinates))
 
 
 def variant_marks(on: Comparison, name: str, seed: int, say: Say) -> Marks:
@@ -84,7 +85,7 @@ def variant_marks(on: Comparison, name: str, seed: int, say: Say) -> Marks:
         run_stage(model, "adaption", on.ground, LOOPS["adaption"], folder, seed, say=say)
         return marks(on, model.eval())
 
-    return _kept(folder, run)
+    return kept(folder, run)
 
 
 def _until(
@@ -124,7 +125,8 @@ def _settle(on: Comparison, folder: Path, stage: StageName, seed: int, experts: 
     settle(folder / "manifest.json", what)
 
 
-def _kept(folder: Path, run: Callable[[], Marks]) -> Marks:
+def kept(folder: Path, run: Callable[[], Marks]) -> Marks:
+    """Marks of a run, made where they are not there."""
     path = folder / "marks.json"
     if not path.exists():
         write_text(path, json.dumps(run()))
@@ -148,12 +150,15 @@ def marks(on: Comparison, model: VLM, *, coordinates: bool = False) -> Marks:
         ]
     }
     requests = [one for one in grounding_questions(asked.pictures) if not one.absent]
-    found["mask"] = [
-        (patient(one.question.picture), value)
-        for one in asked.put(requests, MASKS)
-        for _, value in dices(one, asked.pictures[one.question.picture])
-    ]
-    for kind in ("closed", "choice", "open"):
+    given = asked.put(requests, MASKS)
+    for name, own in (("mask", given), ("single", [one for one in given if len(one.question.masks) == 1])):
+        found[name] = [
+            (patient(one.question.picture), value)
+            for one in own
+            for _, value in dices(one, asked.pictures[one.question.picture])
+        ]
+    kinds: tuple[Kind, ...] = ("closed", "choice", "open")
+    for kind in kinds:
         found[kind] = [
             (patient(one.question.picture), float(one.text == one.question.answer[0]))
             for one in asked.put(spoken_questions(asked.pictures, kind), SHORT)
