@@ -35,6 +35,7 @@ from sagittal.train.picture_bank import MarkedPicture
 Kind = Literal["captions", "closed", "open", "choice", "category", "region", "complex", "grounding"]
 Part = Literal["train", "test"]
 Plane = NDArray[np.bool_]
+_BRAIN = "brain"
 _SPOKEN = {"CT": "CT", "MRI": "MRI", "X-Ray": "X-ray", "Fundus": "fundus photograph"}
 
 
@@ -70,6 +71,15 @@ class Question:
         return tuple(piece.name for piece in self.answer if isinstance(piece, Mask))
 
 
+def _elsewhere(pictures: Sequence[MarkedPicture]) -> dict[str, list[str]]:
+    """Scanned region → classes that it cannot hold: the brain's for all others, and theirs for the brain."""
+    inside: dict[bool, set[str]] = {True: set(), False: set()}
+    for picture in pictures:
+        inside[picture.facts.region == _BRAIN].update(picture.facts.classes)
+    regions = {picture.facts.region for picture in pictures} - {UNKNOWN}
+    return {region: sorted(inside[region != _BRAIN] - inside[region == _BRAIN]) for region in regions}
+
+
 @dataclass(frozen=True)
 class Mask:
     """The place of a class's mask in an answer."""
@@ -101,6 +111,7 @@ class Asker:
             own, facts = picture.facts.dataset or "", picture.facts
             self._of_set[own] = tuple(sorted({*self._of_set.get(own, ()), *facts.classes}))
         self._table = packaged_table("picture_questions")
+        self._elsewhere = _elsewhere(self.pictures)
 
     def able(self, number: int, kind: Kind) -> bool:
         """Whether a picture can be asked a kind of question."""
@@ -164,8 +175,10 @@ class Asker:
     def _grounding(self, number: int, rng: np.random.Generator) -> Question:
         at = self._at(number, rng)
         names, missing = at.picture.names, absent_names(at.picture.names, at.others)
-        if missing and rng.random() < 0.2:
-            name = missing[int(rng.integers(len(missing)))]
+        elsewhere = self._elsewhere.get(at.case.region, [])
+        if (missing or elsewhere) and rng.random() < 0.2:
+            pool = elsewhere if not missing or (elsewhere and rng.random() < 0.3) else missing
+            name = pool[int(rng.integers(len(pool)))]
             return self._worded(number, refusal_item(at, name), rng)
         count = 1 if rng.random() < 0.75 else min(len(names), int(rng.integers(2, 4)))
         chosen = tuple(sorted(int(n) for n in rng.permutation(len(names))[:count]))
