@@ -6,6 +6,7 @@ and a published set's own), region, complex (stage II); grounding (stages III an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -112,6 +113,8 @@ class Asker:
             self._of_set[own] = tuple(sorted({*self._of_set.get(own, ()), *facts.classes}))
         self._table = packaged_table("picture_questions")
         self._elsewhere = _elsewhere(self.pictures)
+        counts = Counter(name for picture in self.pictures for name in picture.facts.classes)
+        self._rare = {name: count**-0.5 for name, count in counts.items()}
 
     def able(self, number: int, kind: Kind) -> bool:
         """Whether a picture can be asked a kind of question."""
@@ -154,8 +157,11 @@ class Asker:
     # -- kinds ---------------------------------------------------------------------------------
 
     def _region(self, number: int, kind: Kind, rng: np.random.Generator) -> Question:
-        able = [n for n, one in enumerate(self._instances(number)) if not one.has_twin]
-        instance = able[int(rng.integers(len(able)))]
+        instances = self._instances(number)
+        able = [n for n, one in enumerate(instances) if not one.has_twin]
+        # Rare classes are pointed at more often than they come.
+        weights = np.array([self._rare[instances[n].name] for n in able])
+        instance = able[int(rng.choice(len(able), p=weights / weights.sum()))]
         at = self._at(number, rng)
         item = category_item(at, instance) if kind == "category" else region_item(at, instance)
         return self._pointed(number, kind, item, rng, None)
