@@ -4,11 +4,12 @@
     python recipes/medplib_encoders.py points --real DATA
     python recipes/medplib_encoders.py pixels --real DATA
     python recipes/medplib_encoders.py masks --real DATA
+    python recipes/medplib_encoders.py sharper --real DATA
 
 ``points`` is the encoder that words are said from, ``pixels`` the one that masks are drawn from. Both learn
 classes of pixels on slices of simulated heads, one CT scan and chest films of Montgomery's; then ``masks``
-learns to draw the class of a prompt, encoder and decoder together. Each under an hour on one core; all go on
-where they were stopped.
+learns to draw the class of a prompt, encoder and decoder together, and ``sharper`` goes on with it. Each
+under an hour on one core; all go on where they were stopped.
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ LOOPS = {
         steps=1_000, rate=1e-3, hidden_rate=2.5e-3, warm_up=40, decay=0.02, mean_over=150, save_every=100,
         score_every=250,
     ),
+    "sharper": LoopConfig(
+        steps=1_500, rate=8e-4, hidden_rate=2e-3, warm_up=40, decay=0.02, mean_over=150, save_every=100,
+        score_every=250,
+    ),
 }  # fmt: skip
 
 
@@ -68,13 +73,17 @@ def main() -> None:
     model = VLM(medplib_config("small")).train()
     squares = [Squares.make(own, classes, model.config.encoder.size[0]) for own in (pictures, held)]
     training: PictureLabelTraining | ClassMaskTraining
-    if given.step == "masks":
+    if given.step in ("masks", "sharper"):
         module: nn.Module = ClassMasks(model.pixels, len(classes))
-        labels = pixel_labels(model.pixels, len(classes))
-        use_mean(torch.load(given.out / "pixels" / "last.pt", weights_only=True), labels)
+        model.pixels.frequencies.requires_grad_(False)
+        before = module
+        if given.step == "masks":
+            before = pixel_labels(model.pixels, len(classes))
+        name = "pixels" if given.step == "masks" else "masks"
+        use_mean(torch.load(given.out / name / "last.pt", weights_only=True), before)
         model.pixels.requires_grad_(True)
         model.pixels.frequencies.requires_grad_(False)
-        training = ClassMaskTraining(module, *squares, 14, given.seed)
+        training = ClassMaskTraining(module, *squares, 14, given.seed + (given.step == "sharper"))
     elif given.step == "pixels":
         module = pixel_labels(model.pixels, len(classes))
         training = PictureLabelTraining(module, *squares, 16, given.seed)
