@@ -53,11 +53,11 @@ LOOPS: Mapping[StageName, LoopConfig] = {
         score_every=400,
     ),
     "grounding": LoopConfig(
-        steps=1_200, rate=1.5e-3, hidden_rate=3e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
-        score_every=350,
+        steps=900, rate=1.5e-3, hidden_rate=3e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
+        score_every=300,
     ),
     "adaption": LoopConfig(
-        steps=1_000, rate=8e-4, hidden_rate=2e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
+        steps=750, rate=8e-4, hidden_rate=2e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
         score_every=300,
     ),
 }  # fmt: skip
