@@ -3,6 +3,7 @@
     python recipes/medplib_data.py --heads HEADS --out runs/medplib/data
     python recipes/medplib_encoders.py points --real DATA
     python recipes/medplib_encoders.py pixels --real DATA
+    python recipes/medplib_encoders.py masks --real DATA
     python recipes/medplib.py alignment --real DATA
     python recipes/medplib.py recognition --real DATA
     python recipes/medplib.py grounding --real DATA
@@ -28,17 +29,17 @@ from sagittal.models.checkpoint import Accepts, Card
 from sagittal.models.medplib.presets import medplib_config
 from sagittal.models.vlm.chat import OwnChat
 from sagittal.models.vlm.decoder import load_decoder
-from sagittal.models.vlm.experts import load_experts
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.storage import save_vlm
 from sagittal.nn.expert_feed_forward import ExpertsConfig
 from sagittal.runtime import keep_memory
-from sagittal.train.loop import Loop, LoopConfig, use_mean
-from sagittal.train.medplib import MedPLIBTraining
-from sagittal.train.medplib_set import learning_set, stream, validation_set
+from sagittal.train.class_masks import ClassMasks
+from sagittal.train.loop import LoopConfig, use_mean
+from sagittal.train.medplib_set import learning_set, validation_set
+from sagittal.train.medplib_stage import Ground, ended, run_stage, with_experts_of
 from sagittal.train.mpllm import rounded
-from sagittal.train.picture_labels import PixelLabels, PointLabels
-from sagittal.train.stages import StageName, enter, medplib_stages
+from sagittal.train.picture_labels import PointLabels
+from sagittal.train.stages import StageName
 from sagittal.weights import find_checkpoint
 
 SEED = 20263
@@ -48,15 +49,15 @@ LOOPS: Mapping[StageName, LoopConfig] = {
         steps=120, rate=1.5e-3, warm_up=20, mean_over=30, save_every=40, score_every=120
     ),
     "recognition": LoopConfig(
-        steps=1_600, rate=1e-3, hidden_rate=4e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
+        steps=1_400, rate=1e-3, hidden_rate=4e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
         score_every=400,
     ),
     "grounding": LoopConfig(
-        steps=1_400, rate=1.5e-3, hidden_rate=3e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
-        score_every=350,
+        steps=900, rate=1.5e-3, hidden_rate=3e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
+        score_every=300,
     ),
     "adaption": LoopConfig(
-        steps=1_200, rate=8e-4, hidden_rate=2e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
+        steps=750, rate=8e-4, hidden_rate=2e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
         score_every=300,
     ),
 }  # fmt: skip
@@ -87,81 +88,55 @@ def main() -> None:
 
 
 def _train(given: argparse.Namespace, name: StageName) -> None:
-    model, chat = _begun(given, name)
-    stage, out = medplib_stages().stages[name], given.out / name
-    enter(stage, model)
-    drawn = "bce" in stage.losses
-    train = stream(
-        learning_set(given.data, given.real), model, chat.tokenizer, stage, given.seed + STAGES.index(name),
-        given.out / "features", drawn=drawn,
-    )  # fmt: skip
-    held = stream(
-        validation_set(given.data, given.real), model, chat.tokenizer, stage, 1, given.out / "features",
-        drawn=drawn,
-    )  # fmt: skip
-    training = MedPLIBTraining(model, train, held, medplib_stages().weights)
-    loop = Loop(
-        model, LOOPS[name], training.loss, out, scores=training.scores, say=_say,
-        hidden=[
-            p for n, p in model.language.named_parameters()
-            if p.ndim == 2 and p.requires_grad and ".layers." in n and ".router." not in n
-        ],
-    )  # fmt: skip
-    loop.run(minutes=given.minutes)
-
-
-def _begun(given: argparse.Namespace, name: StageName) -> tuple[VLM, OwnChat]:
-    """The model at the beginning of a stage."""
     decoder, tokenizer = load_decoder(find_checkpoint(given.decoder))
-    chat = OwnChat(tokenizer)
-    at = STAGES.index(name)
-    if name != "adaption":
-        model = VLM(medplib_config("small", tokenizer.size)).train()
-        if at == 0:
-            model.language.load_state_dict(decoder.state_dict())
-            _look(given.out, "points", PointLabels(model, _classes(given.out, "points")), model.encoder)
-        else:
-            model.load_state_dict(_ended(given.out, STAGES[at - 1]))
-        if name == "grounding":
-            # No stage before it draws anything.
-            labels = PixelLabels(model.pixels, _classes(given.out, "pixels"))
-            _look(given.out, "pixels", labels, model.pixels.encoder)
-        return model, chat
-    model = VLM(medplib_config("small", tokenizer.size, experts=EXPERTS)).train()
-    before = [_ended(given.out, stage) for stage in ("recognition", "grounding")]
-    load_experts(model, before[-1], before)
-    return model, chat
+    ground = Ground(
+        learning_set(given.data, given.real), validation_set(given.data, given.real), tokenizer,
+        given.out / "features",
+    )  # fmt: skip
+    run_stage(
+        _begun(given, name, decoder, tokenizer.size), name, ground, LOOPS[name], given.out / name,
+        given.seed + STAGES.index(name), minutes=given.minutes, say=_say,
+    )  # fmt: skip
+
+
+def _begun(given: argparse.Namespace, name: StageName, decoder: nn.Module, words: int) -> VLM:
+    """The model at the beginning of a stage."""
+    if name == "adaption":
+        before = [_ended(given.out, stage, words) for stage in ("recognition", "grounding")]
+        return with_experts_of(*before, words, EXPERTS)
+    model = VLM(medplib_config("small", words)).train()
+    if name == "alignment":
+        model.language.load_state_dict(decoder.state_dict())
+        _look(given.out, "points", PointLabels(model, _classes(given.out, "points")), model.encoder)
+    else:
+        model.load_state_dict(_ended(given.out, STAGES[STAGES.index(name) - 1], words))
+    if name == "grounding":
+        # No stage before it draws anything.
+        labels = ClassMasks(model.pixels, _classes(given.out, "masks"))
+        model.pixels.frequencies.requires_grad_(False)
+        _look(given.out, "masks", labels, model.pixels.encoder)
+    return model
+
+
+def _ended(out: Path, name: StageName, words: int) -> dict[str, torch.Tensor]:
+    return ended(out / name, name, LOOPS[name], words, EXPERTS if name == "adaption" else None)
 
 
 def _look(out: Path, name: str, module: nn.Module, encoder: nn.Module) -> None:
     """An encoder as it was made before the stages, and as it ships."""
-    if name == "pixels":
-        module.pixels.decoder.requires_grad_(False)
-        module.pixels.no_mask.requires_grad_(False)
     use_mean(torch.load(out / name / "last.pt", weights_only=True), module)
     rounded(encoder)
 
 
 def _classes(out: Path, name: str) -> int:
-    last = {"points": "at_point.2.bias", "pixels": "enlarge.5.bias"}[name]
-    return len(torch.load(out / name / "last.pt", weights_only=True)["module"][last]) - 1
-
-
-def _ended(out: Path, name: StageName) -> dict[str, torch.Tensor]:
-    """The weights that a stage ended with: its running mean."""
-    state = torch.load(out / name / "last.pt", weights_only=True)
-    if state["progress"]["step"] < LOOPS[name].steps:
-        raise SystemExit(f"The stage {name} has not ended: run it again.")
-    model = VLM(medplib_config("small", experts=EXPERTS if name == "adaption" else None))
-    enter(medplib_stages().stages[name], model)
-    use_mean(state, model)
-    return dict(model.state_dict())
+    state = torch.load(out / name / "last.pt", weights_only=True)["module"]
+    return len(state["prompts.weight"]) if name == "masks" else len(state["at_point.2.bias"]) - 1
 
 
 def _ship(given: argparse.Namespace) -> None:
     _, tokenizer = load_decoder(find_checkpoint(given.decoder))
     model = VLM(medplib_config("small", tokenizer.size, experts=EXPERTS)).eval()
-    model.load_state_dict(_ended(given.out, "adaption"))
+    model.load_state_dict(_ended(given.out, "adaption", tokenizer.size))
     save_vlm(given.ship, model, OwnChat(tokenizer), card(), task="medplib")
 
 
@@ -188,7 +163,10 @@ def card() -> Card:
             "English; a class that it does not know is called by the name of one that it knows",
         ),
         accepts=Accepts(
-            kinds=("t1", "t1c", "t2", "flair", "mr", "ct", "cxr", "photo", "unknown"), most_volumes=1
+            kinds=("t1", "t1c", "t2", "flair", "mr", "ct", "cxr", "photo", "unknown"),
+            most_volumes=1,
+            regions=True,
+            pictures=True,
         ),
     )
 

@@ -3,10 +3,13 @@
     python recipes/medplib_data.py --heads HEADS --out runs/medplib/data
     python recipes/medplib_encoders.py points --real DATA
     python recipes/medplib_encoders.py pixels --real DATA
+    python recipes/medplib_encoders.py masks --real DATA
+    python recipes/medplib_encoders.py sharper --real DATA
 
 ``points`` is the encoder that words are said from, ``pixels`` the one that masks are drawn from. Both learn
-classes of pixels on slices of simulated heads, one CT scan and chest films of Montgomery's. Each under an
-hour on one core; both go on where they were stopped.
+classes of pixels on slices of simulated heads, one CT scan and chest films of Montgomery's; then ``masks``
+learns to draw the class of a prompt, encoder and decoder together, and ``sharper`` goes on with it. Each
+under an hour on one core; all go on where they were stopped.
 """
 
 from __future__ import annotations
@@ -15,11 +18,14 @@ import argparse
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from sagittal.models.medplib.presets import medplib_config
 from sagittal.models.vlm.model import VLM
+from sagittal.nn.pixels import Pixels
 from sagittal.runtime import keep_memory
-from sagittal.train.loop import Loop, LoopConfig
+from sagittal.train.class_masks import ClassMasks, ClassMaskTraining
+from sagittal.train.loop import Loop, LoopConfig, use_mean
 from sagittal.train.picture_bank import MarkedPicture, read_bank
 from sagittal.train.picture_labels import PictureLabelTraining, PixelLabels, PointLabels
 from sagittal.train.picture_views import Squares, classes_of
@@ -35,6 +41,14 @@ LOOPS = {
     "pixels": LoopConfig(
         steps=2_000, rate=1.5e-3, hidden_rate=4e-3, warm_up=100, decay=0.02, mean_over=200, save_every=100,
         score_every=500,
+    ),
+    "masks": LoopConfig(
+        steps=1_000, rate=1e-3, hidden_rate=2.5e-3, warm_up=40, decay=0.02, mean_over=150, save_every=100,
+        score_every=250,
+    ),
+    "sharper": LoopConfig(
+        steps=1_500, rate=8e-4, hidden_rate=2e-3, warm_up=40, decay=0.02, mean_over=150, save_every=100,
+        score_every=250,
     ),
 }  # fmt: skip
 
@@ -57,26 +71,39 @@ def main() -> None:
     held = validation_pictures(given.data, given.real)
     classes = classes_of(pictures)
     model = VLM(medplib_config("small")).train()
-    if given.step == "points":
-        module: PointLabels | PixelLabels = PointLabels(model, len(classes))
-        hidden = [p for p in module.encoder.blocks.parameters() if p.ndim == 2]
+    squares = [Squares.make(own, classes, model.config.encoder.size[0]) for own in (pictures, held)]
+    training: PictureLabelTraining | ClassMaskTraining
+    if given.step in ("masks", "sharper"):
+        module: nn.Module = ClassMasks(model.pixels, len(classes))
+        model.pixels.frequencies.requires_grad_(False)
+        before = module
+        if given.step == "masks":
+            before = pixel_labels(model.pixels, len(classes))
+        name = "pixels" if given.step == "masks" else "masks"
+        use_mean(torch.load(given.out / name / "last.pt", weights_only=True), before)
+        model.pixels.requires_grad_(True)
+        model.pixels.frequencies.requires_grad_(False)
+        training = ClassMaskTraining(module, *squares, 14, given.seed + (given.step == "sharper"))
+    elif given.step == "pixels":
+        module = pixel_labels(model.pixels, len(classes))
+        training = PictureLabelTraining(module, *squares, 16, given.seed)
     else:
-        module = PixelLabels(model.pixels, len(classes))
-        module.pixels.decoder.requires_grad_(False)
-        module.pixels.no_mask.requires_grad_(False)
-        hidden = [
-            p
-            for n, p in module.pixels.encoder.layers.named_parameters()
-            if p.ndim == 2 and "rel_pos" not in n
-        ]
-    training = PictureLabelTraining(
-        module, Squares.make(pictures, classes, 192), Squares.make(held, classes, 192), 16, given.seed
-    )
+        module = PointLabels(model, len(classes))
+        training = PictureLabelTraining(module, *squares, 16, given.seed)
+    layers = model.encoder.blocks if given.step == "points" else model.pixels.encoder.layers
+    hidden = [p for name, p in layers.named_parameters() if p.ndim == 2 and "rel_pos" not in name]
     loop = Loop(
         module, LOOPS[given.step], training.loss, given.out / given.step, scores=training.scores, say=_say,
         hidden=hidden,
     )  # fmt: skip
     loop.run(minutes=given.minutes)
+
+
+def pixel_labels(pixels: Pixels, classes: int) -> PixelLabels:
+    """The encoder alone learns: the decoder has nothing to draw yet."""
+    pixels.decoder.requires_grad_(False)
+    pixels.no_mask.requires_grad_(False)
+    return PixelLabels(pixels, classes)
 
 
 def learning_pictures(data: Path, real: Path) -> list[MarkedPicture]:

@@ -21,6 +21,8 @@ class Report(StrEnum):
     meshnet = "meshnet"
     mpllm = "mpllm"
     mpllm_small = "mpllm-small"
+    medplib = "medplib"
+    medplib_small = "medplib-small"
 
 
 def register(app: typer.Typer) -> None:
@@ -66,6 +68,14 @@ def reproduce(
         from sagittal.cli.reproduce_mpllm import small_page
 
         title, lines = "The shipped mpLLM", small_page(model, data, work, out)
+    elif report is Report.medplib:
+        from sagittal.cli.reproduce_medplib import comparison_page
+
+        title, lines = "MedPLIB's configurations", comparison_page(model, data, work)
+    elif report is Report.medplib_small:
+        from sagittal.cli.reproduce_medplib import small_page as medplib_page
+
+        title, lines = "The shipped MedPLIB", medplib_page(model, data, work, out)
     elif report is Report.voxelprompt:
         from sagittal.cli.reproduce_tasks import tasks_page
 

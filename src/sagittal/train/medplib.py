@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from sagittal.models.vlm.chat import real_targets
 from sagittal.models.vlm.model import VLM
-from sagittal.models.vlm.pieces import Output
 from sagittal.train.picture_stream import Batch, PictureStream
 from sagittal.train.stages import Loss
 
@@ -60,22 +59,23 @@ class MedPLIBTraining:
             )
         }
         if len(batch.masks):
-            terms |= mask_losses(out, batch.masks)
+            assert out.masks is not None, "pixels were given"
+            terms |= mask_losses(out.masks.logits, batch.masks)
         weighted = [self.weights[name] * value for name, value in terms.items()]
         named: dict[str, Tensor] = {"loss": torch.stack(weighted).sum()}
         named.update(terms.items())
         return named
 
 
-def mask_losses(out: Output, truth: Tensor) -> dict[Loss, Tensor]:
+def mask_losses(logits: Tensor, truth: Tensor) -> dict[Loss, Tensor]:
     """Binary cross-entropy and 1 − Dice of each mask, each mask as heavy as any other.
 
     Args:
-        out: with a mask for each of ``truth``.
-        truth: (R, S, S) 0 or 1.
+        logits: (R, h, h).
+        truth: (R, S, S) 0 or 1, a mask for each of ``logits``.
     """
-    assert out.masks is not None and len(out.masks.logits) == len(truth), "a mask for each <SEG>"
-    logits = out.masks.logits.float()
+    assert len(logits) == len(truth), "a mask for each <SEG>"
+    logits = logits.float()
     if logits.shape[-1] != truth.shape[-1]:
         logits = functional.interpolate(
             logits[:, None], size=truth.shape[-2:], mode="bilinear", align_corners=False

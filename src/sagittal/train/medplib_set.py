@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sagittal.language.tokenizer import Tokenizer
 from sagittal.models.vlm.model import VLM
@@ -88,16 +89,19 @@ def stream(
     kinds: dict[Kind, float] = {}
     for kind in stage.data:
         kinds.update(_KINDS[kind])
-    shares = {
-        name: share for name, share in SHARES.items() if any(p.facts.modality == name for p in own.pictures)
-    }
     return PictureStream(
         Asker(own.pictures, own.pairs),
         PictureFeatures.make(model, own.pictures, features, drawn=drawn),
         tokenizer,
-        sampling(own.pictures, shares),
+        shares_of(own.pictures),
         kinds,
         edges(model),
         seed,
         coordinates=coordinates,
     )
+
+
+def shares_of(pictures: Sequence[MarkedPicture]) -> NDArray[np.float64]:
+    """Probability of each picture."""
+    there = {picture.facts.modality for picture in pictures}
+    return sampling(pictures, {name: share for name, share in SHARES.items() if name in there})

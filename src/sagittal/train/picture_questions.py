@@ -6,6 +6,7 @@ and a published set's own), region, complex (stage II); grounding (stages III an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -35,6 +36,7 @@ from sagittal.train.picture_bank import MarkedPicture
 Kind = Literal["captions", "closed", "open", "choice", "category", "region", "complex", "grounding"]
 Part = Literal["train", "test"]
 Plane = NDArray[np.bool_]
+_BRAIN = "brain"
 _SPOKEN = {"CT": "CT", "MRI": "MRI", "X-Ray": "X-ray", "Fundus": "fundus photograph"}
 
 
@@ -70,6 +72,15 @@ class Question:
         return tuple(piece.name for piece in self.answer if isinstance(piece, Mask))
 
 
+def _elsewhere(pictures: Sequence[MarkedPicture]) -> dict[str, list[str]]:
+    """Scanned region → classes that it cannot hold: the brain's for all others, and theirs for the brain."""
+    inside: dict[bool, set[str]] = {True: set(), False: set()}
+    for picture in pictures:
+        inside[picture.facts.region == _BRAIN].update(picture.facts.classes)
+    regions = {picture.facts.region for picture in pictures} - {UNKNOWN}
+    return {region: sorted(inside[region != _BRAIN] - inside[region == _BRAIN]) for region in regions}
+
+
 @dataclass(frozen=True)
 class Mask:
     """The place of a class's mask in an answer."""
@@ -101,6 +112,9 @@ class Asker:
             own, facts = picture.facts.dataset or "", picture.facts
             self._of_set[own] = tuple(sorted({*self._of_set.get(own, ()), *facts.classes}))
         self._table = packaged_table("picture_questions")
+        self._elsewhere = _elsewhere(self.pictures)
+        counts = Counter(name for picture in self.pictures for name in picture.facts.classes)
+        self._rare = {name: count**-0.5 for name, count in counts.items()}
 
     def able(self, number: int, kind: Kind) -> bool:
         """Whether a picture can be asked a kind of question."""
@@ -143,8 +157,11 @@ class Asker:
     # -- kinds ---------------------------------------------------------------------------------
 
     def _region(self, number: int, kind: Kind, rng: np.random.Generator) -> Question:
-        able = [n for n, one in enumerate(self._instances(number)) if not one.has_twin]
-        instance = able[int(rng.integers(len(able)))]
+        instances = self._instances(number)
+        able = [n for n, one in enumerate(instances) if not one.has_twin]
+        # Rare classes are pointed at more often than they come.
+        weights = np.array([self._rare[instances[n].name] for n in able])
+        instance = able[int(rng.choice(len(able), p=weights / weights.sum()))]
         at = self._at(number, rng)
         item = category_item(at, instance) if kind == "category" else region_item(at, instance)
         return self._pointed(number, kind, item, rng, None)
@@ -164,8 +181,10 @@ class Asker:
     def _grounding(self, number: int, rng: np.random.Generator) -> Question:
         at = self._at(number, rng)
         names, missing = at.picture.names, absent_names(at.picture.names, at.others)
-        if missing and rng.random() < 0.2:
-            name = missing[int(rng.integers(len(missing)))]
+        elsewhere = self._elsewhere.get(at.case.region, [])
+        if (missing or elsewhere) and rng.random() < 0.2:
+            pool = elsewhere if not missing or (elsewhere and rng.random() < 0.3) else missing
+            name = pool[int(rng.integers(len(pool)))]
             return self._worded(number, refusal_item(at, name), rng)
         count = 1 if rng.random() < 0.75 else min(len(names), int(rng.integers(2, 4)))
         chosen = tuple(sorted(int(n) for n in rng.permutation(len(names))[:count]))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sagittal.evaluation.frozen_world import PICTURES, Place, check_study, places, world_heads, world_table
 from sagittal.simulate import SimulatedStudy
+from sagittal.train.picture_bank import MarkedPicture, read_bank
 from sagittal.train.picture_world import PicturePlan, make_picture_bank
 from sagittal.train.picture_worlds import Progress
 
@@ -39,3 +40,8 @@ def make_test_pictures(
 
         plan = PicturePlan(studies[0].config, own, studies[0].seed, len(studies), check)
         make_picture_bank(Path(out) / name, plan, part=part, progress=report)
+
+
+def test_pictures(folder: Path) -> list[MarkedPicture]:
+    """The frozen world's slices, in the table's order of worlds."""
+    return read_bank([folder / name for name in world_table(PICTURES)["worlds"]])
