@@ -23,7 +23,7 @@ def region_questions(pictures: Sequence[MarkedPicture], part: Part = "train") ->
         pictures: with marks.
         part: of the wordings that people type.
     """
-    asker = Asker(pictures, part=part)
+    asker = _asker(pictures, part)
     found = []
     for number, picture in enumerate(pictures):
         rng = np.random.default_rng([SEED, 0, number])
@@ -32,6 +32,11 @@ def region_questions(pictures: Sequence[MarkedPicture], part: Part = "train") ->
             own = np.random.default_rng([SEED, 1, number, at])
             found.append(asker.region_question(number, instance, own, way))
     return found
+
+
+def _asker(pictures: Sequence[MarkedPicture], part: Part) -> Asker:
+    """In the test all wordings are withheld ones: the builder's are learnt from."""
+    return Asker(pictures, part=part, short=1.0 if part == "test" else 0.5)
 
 
 def _of_two_classes(picture: MarkedPicture, rng: np.random.Generator) -> list[int]:
@@ -51,7 +56,7 @@ def without_regions(questions: Sequence[Question]) -> list[Question]:
 
 def grounding_questions(pictures: Sequence[MarkedPicture], part: Part = "train") -> list[Question]:
     """Two requests for masks of each picture, which may be alike; some are for what is not there."""
-    asker = Asker(pictures, part=part, short=1.0 if part == "test" else 0.5)
+    asker = _asker(pictures, part)
     found = []
     for number in range(len(pictures)):
         for at in range(_PER_PICTURE):
