@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from marked_pictures import stream_of, tiny, words
-from sagittal.models.vlm.pieces import Masks, Output
 from sagittal.train.medplib import MedPLIBTraining, mask_losses
 from sagittal.train.picture_questions import Kind
 from sagittal.train.stages import enter, medplib_stages
@@ -35,12 +34,6 @@ def training(folder: Path, *kinds: Kind, checks: int = 2) -> MedPLIBTraining:
     return MedPLIBTraining(model, *streams, WEIGHTS, checks)
 
 
-def drawing(logits: torch.Tensor) -> Output:
-    return Output(
-        torch.zeros(1, 1, 1), {}, None, 1, Masks(logits, torch.zeros(len(logits), dtype=torch.long))
-    )
-
-
 def test_masks_are_judged_one_by_one() -> None:
     """Against loops over masks and pixels."""
     random = torch.Generator().manual_seed(0)
@@ -48,7 +41,7 @@ def test_masks_are_judged_one_by_one() -> None:
     truth = (
         torch.rand(5, 12, 12, generator=random) < torch.tensor([0, 0.02, 0.3, 0.8, 1])[:, None, None]
     ).float()
-    found = mask_losses(drawing(logits), truth)
+    found = mask_losses(logits, truth)
     bce, dice = [], []
     for own, true in zip(logits.tolist(), truth.tolist(), strict=True):
         p = [[1 / (1 + math.exp(-v)) for v in row] for row in own]
@@ -68,31 +61,29 @@ def test_a_small_mask_counts_as_much_as_a_large_one() -> None:
         logits = sure.clone()
         logits[wrong] = -20
         missed = float(truth[wrong].sum())
-        found = mask_losses(drawing(logits), truth)
+        found = mask_losses(logits, truth)
         assert float(found["dice"]) == pytest.approx((1 - 1 / (missed + 1)) / 2, abs=1e-4)
         assert float(found["bce"]) == pytest.approx(20 * missed / 256 / 2, rel=1e-4)
-    found = mask_losses(drawing(sure), truth)
+    found = mask_losses(sure, truth)
     assert float(found["dice"]) < 1e-6 and float(found["bce"]) < 1e-6
 
 
 def test_coarser_masks_are_judged_on_the_pixels_of_the_truth() -> None:
     truth = torch.ones(1, 8, 8)
-    found = mask_losses(drawing(torch.full((1, 4, 4), 2.0)), truth)
+    found = mask_losses(torch.full((1, 4, 4), 2.0), truth)
     p = 1 / (1 + math.exp(-2))
     assert float(found["bce"]) == pytest.approx(-math.log(p), rel=1e-5)
     assert float(found["dice"]) == pytest.approx(1 - (2 * 64 * p + 1) / (64 * p + 65), rel=1e-5)
     # No half pixel is lost: a mirrored answer is judged as its mirror image.
     logits = torch.randn(1, 4, 4, generator=torch.Generator().manual_seed(0))
     truth[:, :, :3] = 0
-    one, other = mask_losses(drawing(logits), truth), mask_losses(drawing(logits.flip(2)), truth.flip(2))
+    one, other = mask_losses(logits, truth), mask_losses(logits.flip(2), truth.flip(2))
     torch.testing.assert_close(one, other)
 
 
 def test_masks_that_are_not_as_many_as_the_truth_are_refused() -> None:
     with pytest.raises(AssertionError):
-        mask_losses(drawing(torch.zeros(1, 4, 4)), torch.zeros(2, 4, 4))
-    with pytest.raises(AssertionError):
-        mask_losses(Output(torch.zeros(1, 1, 1), {}, None, 1), torch.zeros(2, 4, 4))
+        mask_losses(torch.zeros(1, 4, 4), torch.zeros(2, 4, 4))
 
 
 @torch.no_grad()
