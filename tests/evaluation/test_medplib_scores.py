@@ -20,13 +20,12 @@ from sagittal.evaluation.medplib.scores import (
     by_class,
     dice,
     dices,
-    followed,
     is_right,
     mean,
     over,
 )
 from sagittal.train.packaged import packaged_table
-from sagittal.train.picture_questions import Mask, Question
+from sagittal.train.picture_questions import Asker, Mask, Question
 
 MARKED = toys()[:4]
 
@@ -96,14 +95,6 @@ def test_masks_are_listed_by_class_with_their_patients() -> None:
 )  # fmt: skip
 def test_an_answer_is_the_name_and_nothing_else(text: str, right: bool) -> None:
     assert is_right(said(text)) == right
-
-
-def test_a_pair_follows_where_both_are_right() -> None:
-    given = [
-        said("liver", "liver", 0), said("kidney", "kidney", 0), said("aorta", "aorta", 2),
-        said("aorta", "spleen", 2), said("lung", "lung", 3),
-    ]  # fmt: skip
-    assert followed(given) == [(0, 1.0), (0, 1.0), (2, 1.0), (2, 0.0)]
 
 
 def test_guessing_is_right_as_often_as_there_are_classes() -> None:
@@ -176,4 +167,5 @@ def test_masks_are_asked_for_twice_a_picture() -> None:
     found = grounding_questions(MARKED)
     assert [one.picture for one in found] == [0, 0, 1, 1, 2, 2, 3, 3]
     assert all(one.masks == (() if one.absent else one.asked) for one in found)
-    assert {one.picture for one in spoken_questions(toys(), "choice")} == {0, 1, 2, 3}
+    able = {number for number in range(4) if Asker(toys()).able(number, "choice")}
+    assert {one.picture for one in spoken_questions(toys(), "choice")} == able

@@ -121,6 +121,8 @@ class Asker:
         facts = self.pictures[number].facts
         if not facts.classes:
             return any(own == kind for own, _, _ in self.pairs.get(number, ()))
+        if kind == "choice":
+            return bool(self._not_there(number))
         return kind not in ("category", "region") or any(not i.has_twin for i in self._instances(number))
 
     def ask(self, number: int, kind: Kind, rng: np.random.Generator) -> Question:
@@ -208,7 +210,7 @@ class Asker:
         return sum(not isinstance(piece, str) for piece in islice(item.answer, at))
 
     def _presence(self, number: int, rng: np.random.Generator) -> Question:
-        names, missing = self.pictures[number].record.pictures[0].names, self._missing(number)
+        names, missing = self.pictures[number].record.pictures[0].names, self._not_there(number)
         there = not missing or rng.random() < 0.5
         pool = names if there else missing
         name = pool[int(rng.integers(len(pool)))]
@@ -222,9 +224,7 @@ class Asker:
         return Question(number, "open", self._typed("plane", rng), (facts.orientation,))
 
     def _choice(self, number: int, rng: np.random.Generator) -> Question:
-        names, missing = self.pictures[number].record.pictures[0].names, self._missing(number)
-        others = [name for name in sorted(self._every()) if name not in (*names, *self._small(number))]
-        wrong = [*missing, *(n for n in others if n not in missing)]
+        names, wrong = self.pictures[number].record.pictures[0].names, self._not_there(number)
         right = names[int(rng.integers(len(names)))]
         drawn = [wrong[int(n)] for n in rng.permutation(len(wrong))[:3]]
         order = rng.permutation(len(drawn) + 1)
@@ -244,15 +244,14 @@ class Asker:
     def _instances(self, number: int) -> Sequence[Instance]:
         return self.pictures[number].record.pictures[0].instances
 
-    def _missing(self, number: int) -> list[str]:
+    def _not_there(self, number: int) -> list[str]:
+        """Classes that are surely not in a picture: of its own set, and of other parts of the body."""
         at = self._at(number, np.random.default_rng(0))
-        return absent_names(at.picture.names, at.others)
+        own = absent_names(at.picture.names, at.others)
+        return [*own, *(name for name in self._elsewhere.get(at.case.region, []) if name not in own)]
 
     def _small(self, number: int) -> tuple[str, ...]:
         return self.pictures[number].facts.small
-
-    def _every(self) -> set[str]:
-        return {name for own in self._of_set.values() for name in own}
 
     def _name(self, name: str, rng: np.random.Generator) -> str:
         """A class by one of its names, its own half of the time."""

@@ -65,22 +65,6 @@ def by_class(given: Sequence[Given], pictures: Pictures) -> dict[str, list[tuple
     return dict(sorted(found.items()))
 
 
-def followed(given: Sequence[Given]) -> list[tuple[int, float]]:
-    """Picture and whether the answer follows the region from one object to another, of pairs in one picture.
-
-    Answers come in pairs about one picture; of both orders, a pair follows where the second answer is the
-    second object's name.
-    """
-    by_picture: dict[int, list[Given]] = {}
-    for one in given:
-        by_picture.setdefault(one.question.picture, []).append(one)
-    found = []
-    for number, own in by_picture.items():
-        if len(own) == 2:
-            found += [(number, float(is_right(one))) for one in own]
-    return found
-
-
 def best_guess(pictures: Pictures, given: Sequence[Given]) -> list[float]:
     """Of each answer, how often guessing one of the picture's classes, each as likely, is right."""
     return [1 / len(set(pictures[one.question.picture].facts.classes)) for one in given]
