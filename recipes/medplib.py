@@ -61,7 +61,8 @@ LOOPS: Mapping[StageName, LoopConfig] = {
         score_every=300,
     ),
 }  # fmt: skip
-EXPERTS = ExpertsConfig(scale="one")
+#: Room for every token: what is over capacity, by position, is always words, since pictures come first.
+EXPERTS = ExpertsConfig(capacity=2.0, scale="one")
 
 
 def main() -> None:
