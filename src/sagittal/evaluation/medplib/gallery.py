@@ -20,7 +20,8 @@ def draw_gallery(asked: Asked, path: Path) -> None:
     """A row of masks that were asked for, one of regions that were pointed at, of some pictures."""
     from matplotlib.figure import Figure
 
-    chosen = np.unique(np.linspace(0, len(asked.pictures) - 1, _COLUMNS).astype(int)).tolist()
+    count = len(asked.pictures)
+    chosen = sorted(np.random.default_rng(0).permutation(count)[:_COLUMNS].tolist())
     masks = [one for one in grounding_questions(asked.pictures) if not one.absent]
     regions = region_questions(asked.pictures)
     first = [next((one for one in own if one.picture == n), None) for own in (masks, regions) for n in chosen]

@@ -1,0 +1,48 @@
+"""Where tokens go, counted: against the routes of one forward, picture and words apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from marked_pictures import stream_of, toys, words
+from sagittal.evaluation.medplib.asked import region_questions
+from sagittal.evaluation.medplib.routing import routing_lines, token_shares
+from sagittal.evaluation.medplib.shipped import Asked
+from sagittal.models.medplib.presets import medplib_config
+from sagittal.models.vlm.experts import routes_of
+from sagittal.models.vlm.model import VLM
+from sagittal.nn.expert_feed_forward import ExpertsConfig
+
+TOKENIZER = words()
+
+
+def asked(folder: Path, experts: ExpertsConfig | None) -> Asked:
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    model = VLM(medplib_config("tiny", TOKENIZER.size, experts=experts)).eval()
+    return Asked(model, stream_of(model, TOKENIZER, folder), toys()[:4])
+
+
+@pytest.mark.parametrize("capacity", [0.5, 2.0])
+def test_shares_are_those_of_the_routes(tmp_path: Path, capacity: float) -> None:
+    made = asked(tmp_path, ExpertsConfig(capacity=capacity))
+    questions = region_questions(made.pictures)[:3]
+    found = token_shares(made, questions)
+    turn = made.stream.turn(questions).turn
+    with routes_of(made.model.language) as routes, torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        made.model(turn)
+    images = turn.features.tokens.shape[2]
+    for layer, route in enumerate(routes):
+        for expert in range(2):
+            literal = [int(r) == expert for row in route for r in row[:images]]
+            assert found["image"][layer, expert] == pytest.approx(np.mean(literal))
+    total = found["text"].sum(axis=1)
+    assert (total <= 1).all() and (capacity < 1 or np.allclose(total, 1))
+
+
+def test_a_model_without_experts_says_so(tmp_path: Path) -> None:
+    assert routing_lines(asked(tmp_path, None), tmp_path) == ["This model has no experts.", ""]
