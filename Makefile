@@ -31,16 +31,17 @@ $(VENV)/.installed: pyproject.toml constraints.txt Makefile
 # Shows the command, then runs it, so that a reader can go on from there by hand.
 SAGITTAL = @echo; echo '$$ sagittal $(1)'; $(BIN)/sagittal $(1)
 
-demo: setup ## simulate two patients, ask about one, describe it, build and check a question-answer set
+demo: setup ## simulate two patients, ask about one and a slice of it, describe it, build and check a question-answer set
 	@rm -rf $(DEMO)
 	$(call SAGITTAL,atlas add dk)
 	$(call SAGITTAL,atlas add aal2)
 	$(call SAGITTAL,simulate --out $(DEMO)/patients -n 2 --preset gli --seed 3)
 	$(call SAGITTAL,ask $(DEMO)/patients/BraTS-SIM-00001-000 "How large is the whole tumour?" --out $(DEMO)/answer)
+	$(call SAGITTAL,ask t1c=$(DEMO)/patients/BraTS-SIM-00001-000/BraTS-SIM-00001-000-t1c.nii.gz --slice axial:44 "Segment the lateral ventricle." --out $(DEMO)/slice)
 	$(call SAGITTAL,describe $(DEMO)/patients/BraTS-SIM-00001-000 --labels gli --atlas aal2 --out $(DEMO)/described)
 	$(call SAGITTAL,build tumour-vqa $(DEMO)/patients --preset gli --workers 2 --out $(DEMO)/vqa --source simulated --licence "see LICENSES.md")
 	$(call SAGITTAL,check $(DEMO)/vqa --images $(DEMO)/patients)
-	@echo; echo "Look at $(DEMO)/answer/overlay.png, $(DEMO)/described/overlay.png and $(DEMO)/vqa/stats.md"
+	@echo; echo "Look at $(DEMO)/answer/overlay.png, $(DEMO)/slice/overlay.png, $(DEMO)/described/overlay.png and $(DEMO)/vqa/stats.md"
 
 test: setup ## the whole test suite
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
