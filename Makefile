@@ -37,7 +37,7 @@ demo: setup ## simulate two patients, ask about one and a slice of it, describe 
 	$(call SAGITTAL,atlas add aal2)
 	$(call SAGITTAL,simulate --out $(DEMO)/patients -n 2 --preset gli --seed 3)
 	$(call SAGITTAL,ask $(DEMO)/patients/BraTS-SIM-00001-000 "How large is the whole tumour?" --out $(DEMO)/answer)
-	$(call SAGITTAL,ask t1c=$(DEMO)/patients/BraTS-SIM-00001-000/BraTS-SIM-00001-000-t1c.nii.gz --slice axial:44 "Segment the lateral ventricle." --out $(DEMO)/slice)
+	$(call SAGITTAL,ask t1c=$(DEMO)/patients/BraTS-SIM-00001-000/BraTS-SIM-00001-000-t1c.nii.gz --slice axial:90 "Segment the lateral ventricle." --out $(DEMO)/slice)
 	$(call SAGITTAL,describe $(DEMO)/patients/BraTS-SIM-00001-000 --labels gli --atlas aal2 --out $(DEMO)/described)
 	$(call SAGITTAL,build tumour-vqa $(DEMO)/patients --preset gli --workers 2 --out $(DEMO)/vqa --source simulated --licence "see LICENSES.md")
 	$(call SAGITTAL,check $(DEMO)/vqa --images $(DEMO)/patients)

@@ -18,14 +18,19 @@ the last, two experts are filled from the second and the third. About an hour an
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import get_args
 
 import torch
 from torch import nn
 
-from sagittal.models.checkpoint import Accepts, Card
+from sagittal.evaluation.medplib.asked import grounding_questions
+from sagittal.evaluation.medplib.real import real_sets
+from sagittal.evaluation.medplib.scores import by_class
+from sagittal.evaluation.medplib.shipped import MASKS, Asked
+from sagittal.language.tokenizer import Tokenizer
+from sagittal.models.checkpoint import Accepts, Card, Score
 from sagittal.models.medplib.presets import medplib_config
 from sagittal.models.vlm.chat import OwnChat
 from sagittal.models.vlm.decoder import load_decoder
@@ -138,10 +143,27 @@ def _ship(given: argparse.Namespace) -> None:
     _, tokenizer = load_decoder(find_checkpoint(given.decoder))
     model = VLM(medplib_config("small", tokenizer.size, experts=EXPERTS)).eval()
     model.load_state_dict(_ended(given.out, "adaption", tokenizer.size))
-    save_vlm(given.ship, model, OwnChat(tokenizer), card(), task="medplib")
+    scores = tuple(real_scores(model, tokenizer, given.real, given.out / "features"))
+    save_vlm(given.ship, model, OwnChat(tokenizer), card(scores), task="medplib")
 
 
-def card() -> Card:
+def real_scores(model: VLM, tokenizer: Tokenizer, data: Path, features: Path) -> Iterator[Score]:
+    """Mean Dice of each patient of the held-out real sets."""
+    for real in real_sets(data):
+        asked = Asked.of(model, tokenizer, real.pictures, features)
+        requests = [one for one in grounding_questions(asked.pictures) if not one.absent]
+        found = by_class(asked.put(requests, MASKS), asked.pictures)
+        every = [pair for own in found.values() for pair in own]
+        what = next(iter(found)) if len(found) == 1 else f"masks of {len(found)} classes"
+        for patient in dict.fromkeys(patient for _, patient in every):
+            own = [dice for dice, whose in every if whose == patient]
+            yield Score(
+                data=f"real: {real.name}, {real.source}", metric="Dice", of=what, case=patient,
+                value=round(sum(own) / len(own), 3),
+            )  # fmt: skip
+
+
+def card(scores: tuple[Score, ...]) -> Card:
     """What to know about the model."""
     return Card(
         name="medplib-small",
@@ -156,7 +178,7 @@ def card() -> Card:
             "questions from this project's grammar",
         ),
         recipe=f"recipes/medplib_data.py, medplib_encoders.py, medplib.py, seed {SEED}",
-        scores=(),
+        scores=scores,
         limits=(
             "medical research software, not a medical device: never for diagnosis or treatment",
             "brain MR was learnt from simulated scans alone, CT from one patient, of films their lungs alone",

@@ -93,7 +93,8 @@ def small_page(model: str, data: Path, work: Path, out: Path) -> list[str]:
     for real in real_sets(data):
         own = Asked.of(made, chat.tokenizer, real.pictures, features)
         lines += real_lines(own, real)
-        draw_gallery(own, out / "medplib_small" / f"{_file(real.name)}.png")
+        # Real pictures are not given away: these stay on this machine.
+        draw_gallery(own, work / "medplib" / "looked" / f"{_file(real.name)}.png")
         _say(f"{real.name}: done")
     draw_gallery(asked, out / "medplib_small" / "frozen.png")
     lines += ["", *_gallery_words(), "## VQA-RAD", ""]
@@ -104,8 +105,8 @@ def small_page(model: str, data: Path, work: Path, out: Path) -> list[str]:
 
 def _gallery_words() -> list[str]:
     return [
-        "Masks as drawn (red) and as marked (green outlines), first questions of each set: "
-        "[frozen world](medplib_small/frozen.png); the real sets' lie beside it.",
+        "Masks as drawn (red) and as marked (green outlines), some of the frozen world: "
+        "![Frozen world](medplib_small/frozen.png) Those of the real sets are written to the folder of runs.",
         "",
     ]
 

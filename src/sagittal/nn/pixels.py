@@ -119,6 +119,7 @@ class Pixels(nn.Module):
                 hidden_size=config.channels, mlp_dim=config.decoder_feed_forward,
                 num_hidden_layers=config.decoder_layers, num_attention_heads=config.decoder_heads,
                 iou_head_hidden_dim=config.channels,
+                attn_implementation="eager",
             )
         )  # fmt: skip
         #: Frequencies that places in the image are told by.
@@ -170,6 +171,7 @@ def _vision(config: PixelConfig) -> SamVisionConfig:
         window_size=config.window, global_attn_indexes=list(config.whole),
         # The library's own is for weights that are loaded: nothing could be learnt from it.
         initializer_range=0.02,
+        attn_implementation="eager",
     )  # fmt: skip
 
 
