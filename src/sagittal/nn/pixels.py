@@ -20,6 +20,8 @@ from transformers.models.sam.modeling_sam import SamMaskDecoder, SamVisionEncode
 
 from sagittal.errors import ConfigError, FileFormatError
 
+#: These parts have no other attention than the plain one, and warn where none is named.
+_PLAIN: dict[str, Any] = {"attn_implementation": "eager"}
 #: Logits of a mask per patch, an edge.
 UPSCALED = 4
 
@@ -119,7 +121,7 @@ class Pixels(nn.Module):
                 hidden_size=config.channels, mlp_dim=config.decoder_feed_forward,
                 num_hidden_layers=config.decoder_layers, num_attention_heads=config.decoder_heads,
                 iou_head_hidden_dim=config.channels,
-                attn_implementation="eager",
+                **_PLAIN,
             )
         )  # fmt: skip
         #: Frequencies that places in the image are told by.
@@ -171,7 +173,7 @@ def _vision(config: PixelConfig) -> SamVisionConfig:
         window_size=config.window, global_attn_indexes=list(config.whole),
         # The library's own is for weights that are loaded: nothing could be learnt from it.
         initializer_range=0.02,
-        attn_implementation="eager",
+        **_PLAIN,
     )  # fmt: skip
 
 
