@@ -2,8 +2,8 @@
 
     python recipes/medplib_data.py --heads HEADS --out runs/medplib/data
     python recipes/medplib_encoders.py points --real DATA
-    python recipes/medplib_encoders.py pixels --real DATA
-    python recipes/medplib_encoders.py masks --real DATA
+    (closer, pixels, masks, sharper, finer: the same way)
+    python recipes/medplib.py before --real DATA --ship FOLDER
     python recipes/medplib.py alignment --real DATA
     python recipes/medplib.py recognition --real DATA
     python recipes/medplib.py grounding --real DATA
@@ -13,12 +13,14 @@
 What learns in each stage, by which losses and from which questions, stands in
 ``sagittal/train/tables/medplib_stages.yaml``. Each goes on from the one before, and where it was stopped; in
 the last, two experts are filled from the second and the third. About an hour and a half on one core in all.
+``before`` writes the model before its first stage, which ``sagittal reproduce medplib`` begins with.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -29,9 +31,9 @@ from sagittal.evaluation.medplib.asked import grounding_questions
 from sagittal.evaluation.medplib.real import real_sets
 from sagittal.evaluation.medplib.scores import by_class
 from sagittal.evaluation.medplib.shipped import MASKS, Asked
-from sagittal.language.tokenizer import Tokenizer
 from sagittal.models.checkpoint import Accepts, Card, Score
 from sagittal.models.medplib.presets import medplib_config
+from sagittal.models.medplib.words import Speech
 from sagittal.models.vlm.chat import OwnChat
 from sagittal.models.vlm.decoder import load_decoder
 from sagittal.models.vlm.model import VLM
@@ -75,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("step", choices=(*STAGES, "ship"))
+    parser.add_argument("step", choices=("before", *STAGES, "ship"))
     parser.add_argument("--data", type=Path, default=Path("runs/medplib/data"))
     parser.add_argument("--real", type=Path, required=True, help="folder of the real scans and films")
     parser.add_argument("--decoder", default="decoder-small", help="name or folder of the checkpoint")
@@ -87,7 +89,13 @@ def main() -> None:
     torch.manual_seed(given.seed)
     torch.set_flush_denormal(True)
     keep_memory()
-    if given.step == "ship":
+    if given.step == "before":
+        decoder, tokenizer = load_decoder(find_checkpoint(given.decoder))
+        save_vlm(
+            given.ship, _begun(given, "alignment", decoder, tokenizer.size), OwnChat(tokenizer), card(()),
+            task="medplib",
+        )  # fmt: skip
+    elif given.step == "ship":
         _ship(given)
     else:
         _train(given, given.step)
@@ -96,7 +104,8 @@ def main() -> None:
 def _train(given: argparse.Namespace, name: StageName) -> None:
     decoder, tokenizer = load_decoder(find_checkpoint(given.decoder))
     ground = Ground(
-        learning_set(given.data, given.real), validation_set(given.data, given.real), tokenizer,
+        learning_set(given.data, given.real), validation_set(given.data, given.real),
+        Speech.of(OwnChat(tokenizer)),
         given.out / "features",
     )  # fmt: skip
     run_stage(
@@ -111,16 +120,14 @@ def _begun(given: argparse.Namespace, name: StageName, decoder: nn.Module, words
         before = [_ended(given.out, stage, words) for stage in ("recognition", "grounding")]
         return with_experts_of(*before, words, EXPERTS)
     model = VLM(medplib_config("small", words)).train()
-    if name == "alignment":
-        model.language.load_state_dict(decoder.state_dict())
-        _look(given.out, "points", PointLabels(model, _classes(given.out, "points")), model.encoder)
-    else:
+    if name != "alignment":
         model.load_state_dict(_ended(given.out, STAGES[STAGES.index(name) - 1], words))
-    if name == "grounding":
-        # No stage before it draws anything.
-        labels = ClassMasks(model.pixels, _classes(given.out, "masks"))
-        model.pixels.frequencies.requires_grad_(False)
-        _look(given.out, "masks", labels, model.pixels.encoder)
+        return model
+    model.language.load_state_dict(decoder.state_dict())
+    assert model.pixels is not None, "it draws"
+    _look(given.out / "closer", "at_point.2.bias", lambda codes: PointLabels(model, codes - 1), model.encoder)
+    model.pixels.frequencies.requires_grad_(False)
+    _look(given.out / "finer", "prompts.weight", partial(ClassMasks, model.pixels), model.pixels.encoder)
     return model
 
 
@@ -128,29 +135,26 @@ def _ended(out: Path, name: StageName, words: int) -> dict[str, torch.Tensor]:
     return ended(out / name, name, LOOPS[name], words, EXPERTS if name == "adaption" else None)
 
 
-def _look(out: Path, name: str, module: nn.Module, encoder: nn.Module) -> None:
+def _look(folder: Path, counted: str, made: Callable[[int], nn.Module], encoder: nn.Module) -> None:
     """An encoder as it was made before the stages, and as it ships."""
-    use_mean(torch.load(out / name / "last.pt", weights_only=True), module)
+    state = torch.load(folder / "last.pt", weights_only=True)
+    use_mean(state, made(len(state["module"][counted])))
     rounded(encoder)
-
-
-def _classes(out: Path, name: str) -> int:
-    state = torch.load(out / name / "last.pt", weights_only=True)["module"]
-    return len(state["prompts.weight"]) if name == "masks" else len(state["at_point.2.bias"]) - 1
 
 
 def _ship(given: argparse.Namespace) -> None:
     _, tokenizer = load_decoder(find_checkpoint(given.decoder))
     model = VLM(medplib_config("small", tokenizer.size, experts=EXPERTS)).eval()
     model.load_state_dict(_ended(given.out, "adaption", tokenizer.size))
-    scores = tuple(real_scores(model, tokenizer, given.real, given.out / "features"))
-    save_vlm(given.ship, model, OwnChat(tokenizer), card(scores), task="medplib")
+    chat = OwnChat(tokenizer)
+    scores = tuple(real_scores(model, Speech.of(chat), given.real, given.out / "features"))
+    save_vlm(given.ship, model, chat, card(scores), task="medplib")
 
 
-def real_scores(model: VLM, tokenizer: Tokenizer, data: Path, features: Path) -> Iterator[Score]:
+def real_scores(model: VLM, speech: Speech, data: Path, features: Path) -> Iterator[Score]:
     """Mean Dice of each patient of the held-out real sets."""
     for real in real_sets(data):
-        asked = Asked.of(model, tokenizer, real.pictures, features)
+        asked = Asked.of(model, speech, real.pictures, features)
         requests = [one for one in grounding_questions(asked.pictures) if not one.absent]
         found = by_class(asked.put(requests, MASKS), asked.pictures)
         every = [pair for own in found.values() for pair in own]

@@ -2,27 +2,29 @@
 
     python recipes/medplib_data.py --heads HEADS --out runs/medplib/data
     python recipes/medplib_encoders.py points --real DATA
+    python recipes/medplib_encoders.py closer --real DATA
     python recipes/medplib_encoders.py pixels --real DATA
     python recipes/medplib_encoders.py masks --real DATA
     python recipes/medplib_encoders.py sharper --real DATA
+    python recipes/medplib_encoders.py finer --real DATA
 
 ``points`` is the encoder that words are said from, ``pixels`` the one that masks are drawn from. Both learn
-classes of pixels on slices of simulated heads, one CT scan and chest films of Montgomery's; then ``masks``
-learns to draw the class of a prompt, encoder and decoder together, and ``sharper`` goes on with it. Each
-under an hour on one core; all go on where they were stopped.
+classes of pixels on slices of simulated heads, one CT scan and chest films of Montgomery's; ``closer`` goes
+on with ``points``. After ``pixels``, ``masks`` learns to draw the class of a prompt, encoder and decoder
+together, and ``sharper`` and ``finer`` go on with it. Each under an hour on one core; all go on where they
+were stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from sagittal.models.medplib.presets import medplib_config
 from sagittal.models.vlm.model import VLM
-from sagittal.nn.pixels import Pixels
 from sagittal.runtime import keep_memory
 from sagittal.train.class_masks import ClassMasks, ClassMaskTraining
 from sagittal.train.loop import Loop, LoopConfig, use_mean
@@ -38,6 +40,10 @@ LOOPS = {
         steps=2_600, rate=1e-3, hidden_rate=4e-3, warm_up=100, decay=0.02, mean_over=200, save_every=100,
         score_every=500,
     ),
+    "closer": LoopConfig(
+        steps=2_400, rate=1e-3, hidden_rate=3e-3, warm_up=60, decay=0.02, mean_over=300, save_every=100,
+        score_every=600,
+    ),
     "pixels": LoopConfig(
         steps=2_000, rate=1.5e-3, hidden_rate=4e-3, warm_up=100, decay=0.02, mean_over=200, save_every=100,
         score_every=500,
@@ -50,7 +56,19 @@ LOOPS = {
         steps=1_500, rate=8e-4, hidden_rate=2e-3, warm_up=40, decay=0.02, mean_over=150, save_every=100,
         score_every=250,
     ),
+    "finer": LoopConfig(
+        steps=1_500, rate=8e-4, hidden_rate=2e-3, warm_up=40, decay=0.02, mean_over=200, save_every=100,
+        score_every=500,
+    ),
 }  # fmt: skip
+Learner = PointLabels | PixelLabels | ClassMasks
+#: Step → what it trains.
+KINDS: Mapping[str, type[Learner]] = {
+    "points": PointLabels, "closer": PointLabels, "pixels": PixelLabels, "masks": ClassMasks,
+    "sharper": ClassMasks, "finer": ClassMasks,
+}  # fmt: skip
+#: Step → the one whose weights it begins with.
+BEFORE = {"closer": "points", "masks": "pixels", "sharper": "masks", "finer": "sharper"}
 
 
 def main() -> None:
@@ -72,25 +90,15 @@ def main() -> None:
     classes = classes_of(pictures)
     model = VLM(medplib_config("small")).train()
     squares = [Squares.make(own, classes, model.config.encoder.size[0]) for own in (pictures, held)]
+    module = begun(model, given.step, len(classes), given.out)
+    seed = given.seed + rounds(given.step)
     training: PictureLabelTraining | ClassMaskTraining
-    if given.step in ("masks", "sharper"):
-        module: nn.Module = ClassMasks(model.pixels, len(classes))
-        model.pixels.frequencies.requires_grad_(False)
-        before = module
-        if given.step == "masks":
-            before = pixel_labels(model.pixels, len(classes))
-        name = "pixels" if given.step == "masks" else "masks"
-        use_mean(torch.load(given.out / name / "last.pt", weights_only=True), before)
-        model.pixels.requires_grad_(True)
-        model.pixels.frequencies.requires_grad_(False)
-        training = ClassMaskTraining(module, *squares, 14, given.seed + (given.step == "sharper"))
-    elif given.step == "pixels":
-        module = pixel_labels(model.pixels, len(classes))
-        training = PictureLabelTraining(module, *squares, 16, given.seed)
+    if isinstance(module, ClassMasks):
+        training = ClassMaskTraining(module, *squares, 14, seed)
     else:
-        module = PointLabels(model, len(classes))
-        training = PictureLabelTraining(module, *squares, 16, given.seed)
-    layers = model.encoder.blocks if given.step == "points" else model.pixels.encoder.layers
+        training = PictureLabelTraining(module, *squares, 16, seed)
+    at_points = isinstance(module, PointLabels)
+    layers = model.encoder.blocks if at_points else model.pixels.encoder.layers
     hidden = [p for name, p in layers.named_parameters() if p.ndim == 2 and "rel_pos" not in name]
     loop = Loop(
         module, LOOPS[given.step], training.loss, given.out / given.step, scores=training.scores, say=_say,
@@ -99,11 +107,28 @@ def main() -> None:
     loop.run(minutes=given.minutes)
 
 
-def pixel_labels(pixels: Pixels, classes: int) -> PixelLabels:
-    """The encoder alone learns: the decoder has nothing to draw yet."""
-    pixels.decoder.requires_grad_(False)
-    pixels.no_mask.requires_grad_(False)
-    return PixelLabels(pixels, classes)
+def begun(model: VLM, step: str, classes: int, out: Path) -> Learner:
+    """What a step trains, with the weights of the one before it."""
+    assert model.pixels is not None, "it draws"
+    module = KINDS[step](model.pixels if KINDS[step] is not PointLabels else model, classes)
+    if step in BEFORE:
+        before = module
+        if KINDS[BEFORE[step]] is not KINDS[step]:
+            # Another head on the same encoder.
+            before = KINDS[BEFORE[step]](model.pixels, classes)
+        use_mean(torch.load(out / BEFORE[step] / "last.pt", weights_only=True), before)
+    if isinstance(module, PixelLabels):
+        # The encoder alone learns: the decoder has nothing to draw yet.
+        model.pixels.decoder.requires_grad_(False)
+        model.pixels.no_mask.requires_grad_(False)
+    model.pixels.frequencies.requires_grad_(False)
+    return module
+
+
+def rounds(step: str) -> int:
+    """Steps of the same kind before it: each has a seed of its own."""
+    before = BEFORE.get(step)
+    return 0 if before is None or KINDS[before] is not KINDS[step] else 1 + rounds(before)
 
 
 def learning_pictures(data: Path, real: Path) -> list[MarkedPicture]:

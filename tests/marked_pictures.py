@@ -10,6 +10,8 @@ import torch
 
 from sagittal.language.tokenizer import CHAT_TOKENS, Tokenizer
 from sagittal.models.medplib.presets import medplib_config
+from sagittal.models.medplib.words import Speech
+from sagittal.models.vlm.chat import OwnChat
 from sagittal.models.vlm.model import VLM
 from sagittal.train.picture_bank import Facts, MarkedPicture
 from sagittal.train.picture_features import PictureFeatures, edges
@@ -69,6 +71,10 @@ def words() -> Tokenizer:
     return Tokenizer.train(texts * 4, 330, CHAT_TOKENS)
 
 
+def speech_of(tokenizer: Tokenizer) -> Speech:
+    return Speech.of(OwnChat(tokenizer))
+
+
 def tiny(tokenizer: Tokenizer) -> VLM:
     """A model that was never trained."""
     torch.manual_seed(0)
@@ -84,6 +90,6 @@ def stream_of(
     features = PictureFeatures.make(model, pictures, folder, drawn=drawn)
     given = {"seed": 3, "batch": 4, **changes}
     return PictureStream(
-        Asker(pictures, PAIRS), features, tokenizer, sampling(pictures, SHARES),
+        Asker(pictures, PAIRS), features, speech_of(tokenizer), sampling(pictures, SHARES),
         kinds or dict.fromkeys(KINDS, 1.0), edges(model), **given,
     )  # fmt: skip

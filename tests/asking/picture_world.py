@@ -18,6 +18,7 @@ from sagittal.language.tokenizer import CHAT_TOKENS, EOS, SEGMENT, Tokenizer
 from sagittal.models.checkpoint import Accepts, Card
 from sagittal.models.medplib.pictures import frame_of, squared
 from sagittal.models.medplib.presets import medplib_config
+from sagittal.models.medplib.words import Speech
 from sagittal.models.vlm.chat import OwnChat
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Masks, Said
@@ -96,7 +97,7 @@ def told(*pieces: str | np.ndarray | None, end: bool = True, card: Card = CARD) 
         return Said([ids[:most]], Masks(logits, torch.zeros(len(drawn), dtype=torch.long)))
 
     model.say = say
-    loaded = Teller("looker", model, tokenizer, runtime())
+    loaded = Teller("looker", model, Speech.of(chat), runtime())
     return Offer("looker", card, lambda: loaded, speaks=True)
 
 

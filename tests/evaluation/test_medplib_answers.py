@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from marked_pictures import stream_of, tiny, toys, words
+from marked_pictures import speech_of, stream_of, tiny, toys, words
 from sagittal.evaluation.medplib import answers
 from sagittal.evaluation.medplib.answers import Given, put, words_of
 from sagittal.evaluation.medplib.asked import grounding_questions, region_questions, without_regions
@@ -21,6 +21,7 @@ from sagittal.train.picture_questions import Question
 from sagittal.train.picture_stream import PictureStream
 
 TOKENIZER = words()
+SPEECH = speech_of(TOKENIZER)
 LONGEST = 12
 
 
@@ -137,4 +138,4 @@ def test_nothing_asked_is_nothing_answered(model: VLM, stream: PictureStream) ->
 def test_words_are_told_without_masks_and_special_tokens() -> None:
     segment, end = TOKENIZER.special(SEGMENT), TOKENIZER.special(EOS)
     ids = [*TOKENIZER.encode("the liver "), segment, *TOKENIZER.encode(" and\n the spleen"), segment, end]
-    assert words_of(TOKENIZER, ids) == "the liver and the spleen" and words_of(TOKENIZER, [segment]) == ""
+    assert words_of(SPEECH, ids) == "the liver and the spleen" and words_of(SPEECH, [segment]) == ""

@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from hub_words import TEXTS, hub_tokenizer
 from sagittal.errors import ConfigError, FileFormatError, StorageError
 from sagittal.language.tokenizer import CHAT_TOKENS, Tokenizer
 from sagittal.models.checkpoint import MOST_LAYERS, Accepts, Card
@@ -23,11 +24,6 @@ from sagittal.models.vlm.pieces import Features
 from sagittal.models.vlm.storage import load_vlm, save_vlm
 from sagittal.nn.expert_feed_forward import ExpertsConfig
 
-TEXTS = ["How large is the tumour?", "The volume of ET is 1-5%.", "Where is it?", "Frontal and insula."] * 4
-TEMPLATE = (
-    "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}<|end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
-)
 CARD = Card(
     name="made", summary="for a test", licence="none", data=("nothing",), recipe="a test", limits=("all",),
     accepts=Accepts(kinds=("t1", "t1c", "t2", "flair"), most_volumes=4, most_sessions=1, regions=False),
@@ -36,20 +32,6 @@ CARD = Card(
 
 def own_chat() -> OwnChat:
     return OwnChat(Tokenizer.train(TEXTS, 300, CHAT_TOKENS))
-
-
-def hub_tokenizer() -> PreTrainedTokenizerFast:
-    made = Tokenizer.train(TEXTS, 300, ("<unk>", "<s>", "</s>", "<|user|>", "<|assistant|>", "<|end|>"))
-    from tokenizers import Tokenizer as Backend
-
-    backend = Backend.from_str(made.to_json())
-    backend.encode_special_tokens = False
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend, bos_token="<s>", eos_token="</s>", unk_token="<unk>",
-        extra_special_tokens=["<|user|>", "<|assistant|>", "<|end|>"],
-    )  # fmt: skip
-    tokenizer.chat_template = TEMPLATE
-    return tokenizer
 
 
 def config(**changes: object) -> VLMConfig:

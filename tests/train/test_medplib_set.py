@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from marked_pictures import marked, tiny, toys, words
+from marked_pictures import marked, speech_of, tiny, toys, words
 from sagittal.train import medplib_set
 from sagittal.train.medplib_set import PictureSet, learning_set, stream, validation_set
 from sagittal.train.picture_bank import MarkedPicture
@@ -62,7 +62,9 @@ def test_each_stage_asks_its_kinds(name: str, tmp_path: Path) -> None:
     tokenizer = words()
     stage = medplib_stages().stages[name]
     pictures = PictureSet(tuple(toys()[:4]), {})
-    made = stream(pictures, tiny(tokenizer), tokenizer, stage, 5, tmp_path, drawn="bce" in stage.losses)
+    made = stream(
+        pictures, tiny(tokenizer), speech_of(tokenizer), stage, 5, tmp_path, drawn="bce" in stage.losses
+    )
     kinds = {one.kind for number in range(4) for one in made(number).asked}
     wanted = {"category" if kind == "region" else kind for kind in stage.data}
     assert kinds <= wanted | ({"region"} if "region" in stage.data else set())

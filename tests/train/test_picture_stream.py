@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from marked_pictures import SHARES, stream_of, tiny, toys, words
+from marked_pictures import SHARES, speech_of, stream_of, tiny, toys, words
 from sagittal.models.medplib.pictures import frame_of, squared
-from sagittal.models.medplib.words import MASK, SEGMENT_ID, SLOT_ID, answer_ids, question_ids
+from sagittal.models.medplib.words import MASK, SEGMENT_ID, SLOT_ID
 from sagittal.models.vlm.pieces import Tokens
 from sagittal.train import picture_features
 from sagittal.train.picture_bank import MarkedPicture
@@ -20,6 +20,7 @@ from sagittal.train.picture_questions import Mask, Question
 from sagittal.train.picture_stream import _TOGETHER, Batch, PictureStream, located
 
 TOKENIZER = words()
+SPEECH = speech_of(TOKENIZER)
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +96,9 @@ def test_tokens_are_those_of_the_words(folder: Path) -> None:
         for one, question, answer in zip(
             batch.asked, rows_of(batch.turn.question), rows_of(batch.turn.answer), strict=True
         ):
-            assert question == question_ids(TOKENIZER, one.question, int(one.region is not None))
+            assert question == SPEECH.question(one.question, int(one.region is not None))
             pieces = [MASK if isinstance(piece, Mask) else piece for piece in one.answer]
-            assert answer == answer_ids(TOKENIZER, pieces)
+            assert answer == SPEECH.answer(pieces)
         assert batch.turn.header.real.all() and batch.turn.header.ids.shape == (4, 1)
 
 
@@ -155,7 +156,7 @@ def test_the_baseline_tells_regions_in_words(folder: Path) -> None:
         assert [o.question for o in batch.asked] == [o.question for o in literal.asked]
         assert batch.turn.regions is None and not (batch.turn.question.ids == SLOT_ID).any()
         for one, question in zip(batch.asked, rows_of(batch.turn.question), strict=True):
-            assert question == question_ids(TOKENIZER, f"{located(one)} {one.question}", 0)
+            assert question == SPEECH.question(f"{located(one)} {one.question}", 0)
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ from sagittal.asking.medplib_outcome import Spoken, outcome_of
 from sagittal.asking.pointing import View
 from sagittal.asking.slices import Slice
 from sagittal.errors import ConfigError, InputError
-from sagittal.language.tokenizer import EOS, Tokenizer
+from sagittal.language.tokenizer import SEGMENT
 from sagittal.models.medplib.pictures import Frame, frame_of, squared
-from sagittal.models.medplib.words import SEGMENT_ID, SLOT_ID, header_ids, pieces_of, question_ids
-from sagittal.models.vlm.chat import OwnChat, padded
+from sagittal.models.medplib.words import Speech
+from sagittal.models.vlm.chat import padded
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Regions, Tokens
 from sagittal.models.vlm.storage import load_vlm
@@ -39,13 +39,13 @@ class MedPLIBAnswerer:
     Attributes:
         name: of the model, for the trace.
         model: in evaluation mode, on the runtime's device.
-        tokenizer: the one that it was trained with.
+        speech: the one that it was trained with.
         runtime: device and precision.
     """
 
     name: str
     model: VLM
-    tokenizer: Tokenizer
+    speech: Speech
     runtime: Runtime
 
     @classmethod
@@ -54,19 +54,21 @@ class MedPLIBAnswerer:
 
         Raises:
             IntegrityError, FileFormatError, StorageError: the checkpoint is damaged.
-            ConfigError: it cannot be pointed at places, draws no masks, or brings a foreign tokenizer.
+            ConfigError: it cannot be pointed at places, draws no masks, or lacks tokens for either.
         """
         chosen = runtime()
         model, chat, card = load_vlm(folder, task="medplib")
         config = model.config
         slot, segment = config.pointing and config.pointing.slot, config.drawing and config.drawing.segment
-        if not isinstance(chat, OwnChat) or (slot, segment) != (SLOT_ID, SEGMENT_ID):
+        speech = Speech.of(chat)
+        if (slot, segment) != (speech.slot, speech.segment):
             raise ConfigError(
                 "This checkpoint does not have all the parts of a MedPLIB.",
-                expected="a tokenizer of Sagittal's, and its tokens for regions and masks in the config",
-                got=f"{folder}: {type(chat).__name__}, {slot} and {segment}",
+                expected=f"its tokenizer's tokens for regions and masks in the config, {speech.slot} and "
+                f"{speech.segment}",
+                got=f"{folder}: {slot} and {segment}",
             )
-        return cls(card.name, model.to(chosen.device), chat.tokenizer, chosen)
+        return cls(card.name, model.to(chosen.device), speech, chosen)
 
     def check(self, images: Sequence[Image]) -> None:
         """Nothing: any picture can be looked at."""
@@ -92,7 +94,7 @@ class MedPLIBAnswerer:
         inside = [region.inside for region in view.regions]
         seen = frame_of(picture, config.encoder.size[0], inside)
         drawn = frame_of(picture, config.drawing.pixels.size)
-        asked = self._tokens(question_ids(self.tokenizer, question, len(view.regions)))
+        asked = self._tokens(self.speech.question(question, len(view.regions)))
         device = self.runtime.device
         with torch.no_grad(), torch.autocast(device.type, self.runtime.dtype):
             there = torch.ones(1, 1, dtype=torch.bool, device=device)
@@ -100,16 +102,15 @@ class MedPLIBAnswerer:
             assert self.model.pixels is not None, "a model that draws has pixels"
             pixels = self.model.pixels.look(self._pixels(picture, drawn))
             with one_thread():
-                header = self._tokens(header_ids(self.tokenizer))
+                header = self._tokens(self.speech.header)
                 prompt = self.model.prompt(asked, features, header, self._regions(view, seen))
-                end = self.tokenizer.special(EOS)
-                said = self.model.say(prompt, end=end, most=_LONGEST, pixels=pixels)
+                said = self.model.say(prompt, end=self.speech.end, most=_LONGEST, pixels=pixels)
         assert said.masks is not None, "pixels were given"
         [tokens] = said.tokens
-        words = self.tokenizer.decode(tokens)
+        pieces = self.speech.pieces(tokens)
+        words = "".join(piece if isinstance(piece, str) else SEGMENT for piece in pieces)
         step = Step("model", self.name, _seen(view, seen, drawn), words, time.perf_counter() - begun)
-        pieces = pieces_of(self.tokenizer, tokens)
-        return Spoken(pieces, tokens[-1:] == [end], said.masks.logits.float().cpu(), drawn, step)
+        return Spoken(pieces, tokens[-1:] == [self.speech.end], said.masks.logits.float().cpu(), drawn, step)
 
     def _tokens(self, ids: Sequence[int]) -> Tokens:
         one = padded([ids])

@@ -27,6 +27,8 @@ def comparison_page(model: str, data: Path, work: Path) -> list[str]:
     from sagittal.evaluation.medplib.tables import comparison_lines
     from sagittal.evaluation.medplib.unet import unet_marks
     from sagittal.evaluation.medplib.variants import SEEDS, VARIANTS
+    from sagittal.models.medplib.words import Speech
+    from sagittal.models.vlm.chat import OwnChat
     from sagittal.models.vlm.decoder import load_decoder
     from sagittal.models.vlm.storage import load_vlm
     from sagittal.train.medplib_set import learning_set, validation_set
@@ -41,7 +43,10 @@ def comparison_page(model: str, data: Path, work: Path) -> list[str]:
     decoder, tokenizer = load_decoder(find_checkpoint("decoder-small"))
     shipped, _, _ = load_vlm(find_checkpoint(model), task="medplib")
     ground = Ground(
-        learning_set(banks, data), validation_set(banks, data), tokenizer, work / "medplib" / "features"
+        learning_set(banks, data),
+        validation_set(banks, data),
+        Speech.of(OwnChat(tokenizer)),
+        work / "medplib" / "features",
     )
     test = tuple(test_pictures(banks / "test"))
     on = Comparison(ground, shipped, dict(decoder.state_dict()), test, work / "medplib")
@@ -74,15 +79,15 @@ def small_page(model: str, data: Path, work: Path, out: Path) -> list[str]:
     from sagittal.evaluation.medplib.real import real_sets
     from sagittal.evaluation.medplib.routing import routing_lines
     from sagittal.evaluation.medplib.shipped import Asked, frozen_lines, real_lines, vqa_rad_lines
-    from sagittal.models.vlm.chat import OwnChat
+    from sagittal.models.medplib.words import Speech
     from sagittal.models.vlm.storage import load_vlm
     from sagittal.weights import find_checkpoint
 
     banks, features = work.parent / "medplib" / "data" / "test", work / "medplib" / "features"
     make_test_pictures(data / HEADS, banks, progress=_say_slices)
     made, chat, _ = load_vlm(find_checkpoint(model), task="medplib")
-    assert isinstance(chat, OwnChat), "a small model has a tokenizer of ours"
-    asked = Asked.of(made, chat.tokenizer, test_pictures(banks), features)
+    speech = Speech.of(chat)
+    asked = Asked.of(made, speech, test_pictures(banks), features)
     lines = frozen_lines(asked, model)
     _say("frozen world: done")
     lines += ["## Where tokens go", "", *routing_lines(asked, out / "medplib_small")]
@@ -91,7 +96,7 @@ def small_page(model: str, data: Path, work: Path, out: Path) -> list[str]:
         "| set | pictures | regions right | mean Dice | by class |", "| --- " * 5 + "|",
     ]  # fmt: skip
     for real in real_sets(data):
-        own = Asked.of(made, chat.tokenizer, real.pictures, features)
+        own = Asked.of(made, speech, real.pictures, features)
         lines += real_lines(own, real)
         # Real pictures are not given away: these stay on this machine.
         draw_gallery(own, work / "medplib" / "looked" / f"{_file(real.name)}.png")
@@ -99,7 +104,7 @@ def small_page(model: str, data: Path, work: Path, out: Path) -> list[str]:
     draw_gallery(asked, out / "medplib_small" / "frozen.png")
     lines += ["", *_gallery_words(), "## VQA-RAD", ""]
     if (data / "vqa_rad").is_dir():
-        lines += vqa_rad_lines(made, chat.tokenizer, data, features)
+        lines += vqa_rad_lines(made, speech, data, features)
     return lines
 
 

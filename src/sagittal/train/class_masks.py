@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from sagittal.nn.pixels import Pixels
-from sagittal.train.medplib import mask_losses
+from sagittal.train.loop import mean_terms
+from sagittal.train.medplib import mask_losses, summed
 from sagittal.train.picture_labels import SHARES
 from sagittal.train.picture_views import Squares, plain, sampling, views
 from sagittal.train.stages import medplib_stages
@@ -54,10 +55,7 @@ class ClassMasks(nn.Module):
             features = self.pixels.look(images)
             prompts = self.prompts(torch.tensor(asked) - 1)
             drawn = self.pixels.draw(features, prompts, torch.tensor(rows))
-        terms = mask_losses(drawn, truth)
-        weights = medplib_stages().weights
-        total = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
-        return {"loss": total, "bce": terms["bce"], "dice": terms["dice"]}
+        return summed(mask_losses(drawn, truth), medplib_stages().weights)
 
 
 class ClassMaskTraining:
@@ -80,11 +78,8 @@ class ClassMaskTraining:
 
     def scores(self) -> dict[str, float]:
         """Mean losses over the validation pictures, as they are."""
-        found: dict[str, list[float]] = {}
-        for chosen in torch.arange(len(self.validation)).split(32):
-            images, marks = plain(self.validation.pixels[chosen], self.validation.marks[chosen], self._edge)
-            codes = self.validation.labels(chosen, marks)
-            for name, value in self.module.losses(images, codes, np.random.default_rng(0)).items():
-                found.setdefault(f"val {name}", []).append(float(value))
-        means = {name: float(np.mean(values)) for name, values in found.items()}
-        return {**means, "score": -means["val loss"]}
+        return mean_terms(map(self._held, torch.arange(len(self.validation)).split(32)))
+
+    def _held(self, chosen: Tensor) -> Mapping[str, Tensor]:
+        images, marks = plain(self.validation.pixels[chosen], self.validation.marks[chosen], self._edge)
+        return self.module.losses(images, self.validation.labels(chosen, marks), np.random.default_rng(0))

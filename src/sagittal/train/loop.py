@@ -307,6 +307,16 @@ def _optimisers(
     return made
 
 
+def mean_terms(batches: Iterable[Mapping[str, Tensor]]) -> dict[str, float]:
+    """Terms of some batches as scores: ``val NAME``, their means, and ``score``, minus that of the loss."""
+    found: dict[str, list[float]] = {}
+    for terms in batches:
+        for name, value in terms.items():
+            found.setdefault(f"val {name}", []).append(float(value.detach()))
+    means = {name: sum(values) / len(values) for name, values in found.items()}
+    return {**means, "score": -means["val loss"]}
+
+
 def use_mean(state: Mapping[str, Any], module: nn.Module) -> None:
     """Load the running mean of a saved run's weights into a module of the same make."""
     module.load_state_dict(state["module"])

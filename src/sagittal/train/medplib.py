@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from sagittal.models.vlm.chat import real_targets
 from sagittal.models.vlm.model import VLM
+from sagittal.train.loop import mean_terms
 from sagittal.train.picture_stream import Batch, PictureStream
 from sagittal.train.stages import Loss
 
@@ -43,12 +43,7 @@ class MedPLIBTraining:
 
     def scores(self) -> dict[str, float]:
         """Mean losses over the checked batches; masks are drawn where the true answers hold them."""
-        found: dict[str, list[float]] = {}
-        for number in range(self.checks):
-            for name, value in self._losses(self.validation(number)).items():
-                found.setdefault(f"val {name}", []).append(float(value))
-        means = {name: float(np.mean(values)) for name, values in found.items()}
-        return {**means, "score": -means["val loss"]}
+        return mean_terms(self._losses(self.validation(number)) for number in range(self.checks))
 
     def _losses(self, batch: Batch) -> Mapping[str, Tensor]:
         with torch.autocast("cpu", torch.bfloat16):
@@ -61,10 +56,14 @@ class MedPLIBTraining:
         if len(batch.masks):
             assert out.masks is not None, "pixels were given"
             terms |= mask_losses(out.masks.logits, batch.masks)
-        weighted = [self.weights[name] * value for name, value in terms.items()]
-        named: dict[str, Tensor] = {"loss": torch.stack(weighted).sum()}
-        named.update(terms.items())
-        return named
+        return summed(terms, self.weights)
+
+
+def summed(terms: Mapping[Loss, Tensor], weights: Mapping[Loss, float]) -> dict[str, Tensor]:
+    """The weighted sum of losses as ``loss``, and each of them (Eq. 5)."""
+    found: dict[str, Tensor] = {"loss": torch.stack([weights[n] * value for n, value in terms.items()]).sum()}
+    found.update(terms.items())
+    return found
 
 
 def mask_losses(logits: Tensor, truth: Tensor) -> dict[Loss, Tensor]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sagittal.language.tokenizer import Tokenizer
+from sagittal.models.medplib.words import Speech
 from sagittal.models.vlm.model import VLM
 from sagittal.splits import Split
 from sagittal.train.picture_bank import MarkedPicture, read_bank
@@ -71,7 +71,7 @@ def _with_pairs(pictures: list[MarkedPicture], real: Path, split: Split) -> Pict
 
 
 def stream(
-    own: PictureSet, model: VLM, tokenizer: Tokenizer, stage: Stage, seed: int, features: Path, *,
+    own: PictureSet, model: VLM, speech: Speech, stage: Stage, seed: int, features: Path, *,
     drawn: bool, coordinates: bool = False,
 ) -> PictureStream:  # fmt: skip
     """The questions of a stage.
@@ -79,7 +79,7 @@ def stream(
     Args:
         own: pictures.
         model: whose encoders look at them.
-        tokenizer: of its words.
+        speech: its words as tokens.
         stage: whose kinds of questions are asked.
         seed: of every draw.
         features: folder that keeps what the encoders see.
@@ -92,7 +92,7 @@ def stream(
     return PictureStream(
         Asker(own.pictures, own.pairs),
         PictureFeatures.make(model, own.pictures, features, drawn=drawn),
-        tokenizer,
+        speech,
         shares_of(own.pictures),
         kinds,
         edges(model),

@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sagittal.errors import InputError
-from sagittal.language.tokenizer import Tokenizer
 from sagittal.models.medplib.presets import medplib_config
+from sagittal.models.medplib.words import Speech
 from sagittal.models.vlm.experts import load_experts
 from sagittal.models.vlm.model import VLM
 from sagittal.nn.expert_feed_forward import ExpertsConfig
@@ -28,13 +29,13 @@ class Ground:
 
     Attributes:
         learning, validation: pictures.
-        tokenizer: of the words.
+        speech: words as tokens.
         features: folder that keeps what the encoders see.
     """
 
     learning: PictureSet
     validation: PictureSet
-    tokenizer: Tokenizer
+    speech: Speech
     features: Path
 
 
@@ -62,7 +63,7 @@ def run_stage(
     enter(stage, model)
     made = {
         split: stream(
-            own, model, ground.tokenizer, stage, own_seed, ground.features, drawn="bce" in stage.losses,
+            own, model, ground.speech, stage, own_seed, ground.features, drawn="bce" in stage.losses,
             coordinates=coordinates,
         )
         for split, own, own_seed in (("learning", ground.learning, seed), ("held", ground.validation, 1))
@@ -83,6 +84,16 @@ def _matrices(model: VLM) -> list[nn.Parameter]:
     ]
 
 
+def has_ended(folder: Path, config: LoopConfig) -> bool:
+    """Whether a stage's last step was taken."""
+    path = folder / "last.pt"
+    return path.exists() and _steps(torch.load(path, weights_only=True)) >= config.steps
+
+
+def _steps(state: Mapping[str, Any]) -> int:
+    return int(state["progress"]["step"])
+
+
 def ended(
     folder: Path, name: StageName, config: LoopConfig, vocabulary: int, experts: ExpertsConfig | None = None
 ) -> dict[str, Tensor]:
@@ -92,10 +103,10 @@ def ended(
         InputError: it has not ended.
     """
     state = torch.load(folder / "last.pt", weights_only=True)
-    if state["progress"]["step"] < config.steps:
+    if _steps(state) < config.steps:
         raise InputError(
             f"The stage {name} has not ended.", expected=f"{config.steps} steps",
-            got=state["progress"]["step"], remedy="run it again: it goes on",
+            got=_steps(state), remedy="run it again: it goes on",
         )  # fmt: skip
     model = VLM(medplib_config("small", vocabulary, experts=experts))
     enter(medplib_stages().stages[name], model)

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from sagittal.models.vlm.model import VLM
 from sagittal.nn.pixels import Pixels
+from sagittal.train.loop import mean_terms
 from sagittal.train.picture_views import Squares, plain, sampling, views
 
 #: How often each modality is drawn.
@@ -154,16 +155,12 @@ class PictureLabelTraining:
 
     def scores(self) -> dict[str, float]:
         """Mean losses over the validation pictures, as they are."""
-        found: dict[str, list[float]] = {}
-        for chosen in torch.arange(len(self.validation)).split(32):
-            images, marks = plain(
-                self.validation.pixels[chosen], self.validation.marks[chosen], self.module.edge
-            )
-            batch = _labelled(self.validation, chosen, images, marks)
-            for name, value in self.module.losses(batch, torch.Generator().manual_seed(0)).items():
-                found.setdefault(f"val {name}", []).append(float(value))
-        means = {name: float(np.mean(values)) for name, values in found.items()}
-        return {**means, "score": -means["val loss"]}
+        return mean_terms(map(self._held, torch.arange(len(self.validation)).split(32)))
+
+    def _held(self, chosen: Tensor) -> Mapping[str, Tensor]:
+        images, marks = plain(self.validation.pixels[chosen], self.validation.marks[chosen], self.module.edge)
+        batch = _labelled(self.validation, chosen, images, marks)
+        return self.module.losses(batch, torch.Generator().manual_seed(0))
 
 
 def _torch(rng: np.random.Generator) -> torch.Generator:

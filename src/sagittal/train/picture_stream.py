@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sagittal.language.tokenizer import Tokenizer
 from sagittal.models.medplib.pictures import Frame, frame_of
-from sagittal.models.medplib.words import MASK, answer_ids, header_ids, question_ids
+from sagittal.models.medplib.words import MASK, Speech
 from sagittal.models.vlm.chat import padded
 from sagittal.models.vlm.pieces import Regions, Turn
 from sagittal.train.picture_features import PictureFeatures
@@ -46,7 +45,7 @@ class PictureStream:
     Attributes:
         asker: draws questions.
         features: of the same pictures.
-        tokenizer: words to tokens.
+        speech: words to tokens.
         probability: of each picture.
         kinds: kind of question → its share.
         edges: of the squares of the two encoders.
@@ -57,7 +56,7 @@ class PictureStream:
 
     asker: Asker
     features: PictureFeatures
-    tokenizer: Tokenizer
+    speech: Speech
     probability: np.ndarray
     kinds: Mapping[Kind, float]
     edges: tuple[int, int]
@@ -86,7 +85,7 @@ class PictureStream:
         turn = Turn(
             padded([self._question(one) for one in asked]),
             features,
-            padded([header_ids(self.tokenizer)] * len(asked)),
+            padded([self.speech.header] * len(asked)),
             padded([self._answer(one) for one in asked]),
             regions=Regions(torch.stack(regions), torch.tensor(rows)) if regions else None,
             pixels=pixels,
@@ -95,11 +94,11 @@ class PictureStream:
 
     def _question(self, one: Question) -> list[int]:
         if self.coordinates and one.region is not None:
-            return question_ids(self.tokenizer, f"{located(one)} {one.question}", 0)
-        return question_ids(self.tokenizer, one.question, int(one.region is not None))
+            return self.speech.question(f"{located(one)} {one.question}", 0)
+        return self.speech.question(one.question, int(one.region is not None))
 
     def _answer(self, one: Question) -> list[int]:
-        return answer_ids(self.tokenizer, [p if isinstance(p, str) else MASK for p in one.answer])
+        return self.speech.answer([p if isinstance(p, str) else MASK for p in one.answer])
 
     def _mask(self, number: int, name: str) -> Tensor:
         own = self.asker.pictures[number].of_class(name).astype(np.uint8)

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from sagittal.simulate import HeadSet
-from sagittal.splits import split_of
 from sagittal.train.picture_world import PicturePlan, make_picture_bank
-from sagittal.train.tumour_worlds import HEADS
+from sagittal.train.tumour_worlds import heads_of
 from sagittal.train.worlds import World, training_worlds
 
 SEED = 20262
@@ -36,12 +35,6 @@ def make_pictures(
     """
     worlds = training_worlds(_TABLES[split])
     make_world_pictures(worlds, heads_of(heads, split), SEED + (split == "validation"), out, part, progress)
-
-
-def heads_of(folder: str | Path, split: str) -> HeadSet:
-    """The label maps of a settled split."""
-    found = HeadSet.from_folder(folder)
-    return found.subset([n for n, name in enumerate(found.names) if split_of(name, dataset=HEADS) == split])
 
 
 def make_world_pictures(

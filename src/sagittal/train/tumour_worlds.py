@@ -39,8 +39,7 @@ def make_tumour_banks(
         InputError: the folder holds heads that the settled split does not know.
         StorageError: a folder cannot be read or written.
     """
-    found = HeadSet.from_folder(heads)
-    own = found.subset([n for n, name in enumerate(found.names) if split_of(name, dataset=HEADS) == split])
+    own = heads_of(heads, split)
     seed = SEED + (split == "validation")
     for world in training_worlds(_TABLES[split]):
 
@@ -49,3 +48,13 @@ def make_tumour_banks(
 
         plan = BankPlan(world.config, own, seed, world.studies, ENCODER_SIZE)
         make_bank(Path(out) / world.name, plan, part=part, progress=report)
+
+
+def heads_of(folder: str | Path, split: str) -> HeadSet:
+    """The label maps of a settled split.
+
+    Raises:
+        InputError: the folder holds heads that the settled split does not know.
+    """
+    found = HeadSet.from_folder(folder)
+    return found.subset([n for n, name in enumerate(found.names) if split_of(name, dataset=HEADS) == split])

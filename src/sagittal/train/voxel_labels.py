@@ -20,6 +20,7 @@ from torch.nn import functional
 from sagittal.measure.anatomy_atlas import REGIONS
 from sagittal.measure.classes import VOLUME_CLASSES
 from sagittal.nn.vit import ViT
+from sagittal.train.loop import mean_terms
 from sagittal.train.tumour_bank import TumourBank, TumourStudy
 
 #: Values of the lesion maps: none, and the four labels of the paper's GLI studies.
@@ -237,12 +238,7 @@ class VoxelLabelTraining:
 
     def scores(self) -> dict[str, float]:
         """Mean losses over some validation studies, as they are."""
-        found: dict[str, list[float]] = {}
-        for batch in self._validation():
-            for name, value in self.module.losses(batch).items():
-                found.setdefault(f"val {name}", []).append(float(value.detach()))
-        means = {name: float(np.mean(values)) for name, values in found.items()}
-        return {**means, "score": -means["val loss"]}
+        return mean_terms(map(self.module.losses, self._validation()))
 
     def _validation(self) -> Iterator[Volumes]:
         plain = np.stack([PLAIN] * _SEQUENCES)

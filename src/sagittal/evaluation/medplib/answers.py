@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sagittal.language.tokenizer import EOS, Tokenizer
 from sagittal.models.medplib.pictures import frame_of
-from sagittal.models.medplib.words import header_ids, pieces_of
+from sagittal.models.medplib.words import Speech
 from sagittal.models.vlm.chat import padded
 from sagittal.models.vlm.model import VLM
 from sagittal.train.picture_questions import Question
@@ -64,22 +63,22 @@ def put(
 def _answered(
     model: VLM, stream: PictureStream, questions: Sequence[Question], longest: int
 ) -> Iterator[Given]:
-    tokenizer = stream.tokenizer
+    speech = stream.speech
     turn = stream.turn(questions).turn
     with torch.autocast("cpu", torch.bfloat16):
         prompt = model.prompt(
-            turn.question, turn.features, padded([header_ids(tokenizer)] * len(questions)), turn.regions
+            turn.question, turn.features, padded([speech.header] * len(questions)), turn.regions
         )
-        said = model.say(prompt, end=tokenizer.special(EOS), most=longest, pixels=turn.pixels)
+        said = model.say(prompt, end=speech.end, most=longest, pixels=turn.pixels)
     for row, (question, ids) in enumerate(zip(questions, said.tokens, strict=True)):
         planes: tuple[NDArray[np.bool_], ...] = ()
         if said.masks is not None:
             picture = stream.asker.pictures[question.picture]
             frame = frame_of(picture.image, stream.edges[1])
             planes = tuple(frame.back(one.float()) > 0 for one in said.masks.logits[said.masks.rows == row])
-        yield Given(question, words_of(tokenizer, ids), planes)
+        yield Given(question, words_of(speech, ids), planes)
 
 
-def words_of(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+def words_of(speech: Speech, ids: Sequence[int]) -> str:
     """The words of an answer without its masks."""
-    return " ".join("".join(p for p in pieces_of(tokenizer, ids) if isinstance(p, str)).split())
+    return " ".join("".join(p for p in speech.pieces(ids) if isinstance(p, str)).split())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,14 @@ from torch import Tensor
 from sagittal.evaluation.medplib.asked import grounding_questions, region_questions, spoken_questions
 from sagittal.evaluation.medplib.scores import dices, is_right
 from sagittal.evaluation.medplib.shipped import MASKS, SHORT, Asked
-from sagittal.evaluation.medplib.variants import LOOPS, VARIANTS
+from sagittal.evaluation.medplib.variants import LOOPS, UNET_LOOP, VARIANTS
 from sagittal.evaluation.mpllm.runs import digest
 from sagittal.evaluation.runs import settle
 from sagittal.files import versions, write_text
 from sagittal.models.medplib.presets import medplib_config
 from sagittal.models.vlm.model import VLM
-from sagittal.nn.expert_feed_forward import ExpertsConfig
-from sagittal.train.medplib_stage import Ground, ended, run_stage, with_experts_of
-from sagittal.train.picture_bank import MarkedPicture
+from sagittal.train.medplib_stage import Ground, ended, has_ended, run_stage, with_experts_of
+from sagittal.train.picture_bank import MarkedPicture, bank_hash
 from sagittal.train.picture_questions import Kind
 from sagittal.train.stages import StageName
 
@@ -34,6 +34,7 @@ Say = Callable[[str], None]
 Marks = dict[str, list[tuple[str, float]]]
 #: One in so many of the frozen world's slices is asked about.
 EVERY = 3
+_ORDER: tuple[StageName, ...] = ("alignment", "recognition", "grounding")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,34 +58,50 @@ class Comparison:
     @property
     def words(self) -> int:
         """Tokens of the vocabulary."""
-        return self.ground.tokenizer.size
+        return self.ground.speech.chat.size
+
+    @cached_property
+    def made_of(self) -> dict[str, str]:
+        """Hashes of what every run depends on: pictures, and the weights that all begin with."""
+        assert self.shipped.pixels is not None, "it draws"
+        return {
+            "learning": bank_hash(self.ground.learning.pictures),
+            "test": bank_hash(self.test[::EVERY]),
+            "encoder": digest(self.shipped.encoder.state_dict()),
+            "pixels": digest(self.shipped.pixels.state_dict()),
+            "decoder": digest(self.decoder),
+        }
 
 
 def stage_marks(on: Comparison, name: StageName, seed: int, say: Say, *, coordinates: bool = False) -> Marks:
     """Marks of the dense model at the end of one of the first three stages."""
-    state = _until(on, name, seed, say, coordinates)
-    model = VLM(medplib_config("small", on.words)).eval()
-    model.load_state_dict(state)
     folder = on.work / _folder(name, seed, coordinates)
-    return kept(folder, lambda: marks(on, model, coordinates=coordinates))
+
+    def run() -> Marks:
+        model = _dense(on)
+        model.load_state_dict(_until(on, name, seed, say, coordinates))
+        return marks(on, model.eval(), coordinates=coordinates)
+
+    settle_run(on, folder, name, seed)
+    return kept(folder, run)
 
 
 def variant_marks(on: Comparison, name: str, seed: int, say: Say) -> Marks:
     """Marks of a configuration of the last stage."""
     experts, folder = VARIANTS[name].experts, on.work / f"{name}-{seed}"
-    before = [_until(on, stage, seed, say) for stage in ("recognition", "grounding")]
-    if experts is None:
-        model = VLM(medplib_config("small", on.words)).train()
-        model.load_state_dict(before[-1])
-    else:
-        torch.manual_seed(seed)
-        model = with_experts_of(before[0], before[1], on.words, experts)
-    _settle(on, folder, "adaption", seed, experts)
 
     def run() -> Marks:
+        recognition, grounding = (_until(on, stage, seed, say) for stage in ("recognition", "grounding"))
+        if experts is None:
+            model = _dense(on)
+            model.load_state_dict(grounding)
+        else:
+            torch.manual_seed(seed)
+            model = with_experts_of(recognition, grounding, on.words, experts)
         run_stage(model, "adaption", on.ground, LOOPS["adaption"], folder, seed, say=say)
         return marks(on, model.eval())
 
+    settle_run(on, folder, "adaption", seed, None if experts is None else experts.model_dump(mode="json"))
     return kept(folder, run)
 
 
@@ -93,36 +110,41 @@ def _until(
 ) -> dict[str, Tensor]:
     """The weights at the end of a stage, all before it run where they were not."""
     folder = on.work / _folder(name, seed, coordinates)
-    order: tuple[StageName, ...] = ("alignment", "recognition", "grounding")
-    _settle(on, folder, name, seed, None)
-    model = VLM(medplib_config("small", on.words)).train()
-    if name == "alignment":
+    settle_run(on, folder, name, seed)
+    if not has_ended(folder, LOOPS[name]):
         torch.manual_seed(seed)
-        model = VLM(medplib_config("small", on.words)).train()
-        model.encoder.load_state_dict(on.shipped.encoder.state_dict())
-        assert model.pixels is not None and on.shipped.pixels is not None, "both draw"
-        model.pixels.load_state_dict(on.shipped.pixels.state_dict())
-        model.language.load_state_dict(on.decoder)
-    else:
-        before = order[order.index(name) - 1]
-        model.load_state_dict(_until(on, before, seed, say))
-    run_stage(model, name, on.ground, LOOPS[name], folder, seed, coordinates=coordinates, say=say)
+        model = _dense(on)
+        if name == "alignment":
+            assert model.pixels is not None and on.shipped.pixels is not None, "both draw"
+            model.encoder.load_state_dict(on.shipped.encoder.state_dict())
+            model.pixels.load_state_dict(on.shipped.pixels.state_dict())
+            model.language.load_state_dict(on.decoder)
+        else:
+            model.load_state_dict(_until(on, _ORDER[_ORDER.index(name) - 1], seed, say))
+        run_stage(model, name, on.ground, LOOPS[name], folder, seed, coordinates=coordinates, say=say)
     return ended(folder, name, LOOPS[name], on.words)
+
+
+def _dense(on: Comparison) -> VLM:
+    return VLM(medplib_config("small", on.words)).train()
 
 
 def _folder(name: StageName, seed: int, coordinates: bool) -> str:
     return f"{'coordinates' if coordinates else name}-{seed}"
 
 
-def _settle(on: Comparison, folder: Path, stage: StageName, seed: int, experts: ExpertsConfig | None) -> None:
-    what: dict[str, Any] = {
-        "schema": "sagittal.medplib-run/1", "stage": stage, "seed": seed,
-        "experts": None if experts is None else experts.model_dump(mode="json"),
-        "loops": {name: asdict(loop) for name, loop in LOOPS.items()},
-        "shipped": digest(on.shipped.encoder.state_dict()), "decoder": digest(on.decoder),
+def settle_run(on: Comparison, folder: Path, what: str, seed: int, experts: object = None) -> None:
+    """Make sure that a run's folder is of this run.
+
+    Raises:
+        IntegrityError: it holds another one.
+    """
+    wanted: dict[str, Any] = {
+        "schema": "sagittal.medplib-run/1", "run": what, "seed": seed, "experts": experts, **on.made_of,
+        "loops": {**{name: asdict(loop) for name, loop in LOOPS.items()}, "unet": asdict(UNET_LOOP)},
         "versions": versions("torch", "transformers", "numpy"),
     }  # fmt: skip
-    settle(folder / "manifest.json", what)
+    settle(folder / "manifest.json", wanted)
 
 
 def kept(folder: Path, run: Callable[[], Marks]) -> Marks:
@@ -136,9 +158,7 @@ def kept(folder: Path, run: Callable[[], Marks]) -> Marks:
 
 def marks(on: Comparison, model: VLM, *, coordinates: bool = False) -> Marks:
     """The frozen questions, answered and marked."""
-    asked = Asked.of(
-        model, on.ground.tokenizer, on.test[::EVERY], on.ground.features, coordinates=coordinates
-    )
+    asked = Asked.of(model, on.ground.speech, on.test[::EVERY], on.ground.features, coordinates=coordinates)
 
     def patient(number: int) -> str:
         return asked.pictures[number].facts.patient

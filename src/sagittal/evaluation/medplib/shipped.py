@@ -20,7 +20,7 @@ from sagittal.evaluation.medplib.asked import (
 from sagittal.evaluation.medplib.real import RealSet
 from sagittal.evaluation.medplib.scores import best_guess, by_class, is_right, mean, over
 from sagittal.example import Example, TextPart
-from sagittal.language.tokenizer import Tokenizer
+from sagittal.models.medplib.words import Speech
 from sagittal.models.vlm.model import VLM
 from sagittal.score.answers import figures, judge
 from sagittal.score.descriptors import Figure
@@ -52,14 +52,14 @@ class Asked:
 
     @classmethod
     def of(
-        cls, model: VLM, tokenizer: Tokenizer, pictures: Sequence[MarkedPicture], features: Path,
+        cls, model: VLM, speech: Speech, pictures: Sequence[MarkedPicture], features: Path,
         *, coordinates: bool = False,
     ) -> Asked:  # fmt: skip
         """With features that are kept in a folder."""
         seen = PictureFeatures.make(model, pictures, features)
         chance = np.full(len(pictures), 1 / len(pictures))
         stream = PictureStream(
-            Asker(pictures), seen, tokenizer, chance, {"category": 1.0}, edges(model), 0,
+            Asker(pictures), seen, speech, chance, {"category": 1.0}, edges(model), 0,
             coordinates=coordinates,
         )  # fmt: skip
         return cls(model, stream, pictures)
@@ -184,7 +184,7 @@ def real_lines(asked: Asked, real: RealSet) -> list[str]:
     return [f"| {real.name} ({real.source}) | {len(asked.pictures)} | {told} | {_dice(every)} | {said} |"]
 
 
-def vqa_rad_lines(model: VLM, tokenizer: Tokenizer, data: Path, features: Path) -> list[str]:
+def vqa_rad_lines(model: VLM, speech: Speech, data: Path, features: Path) -> list[str]:
     """VQA-RAD's questions about images that were held out."""
     folder = data / "vqa_rad"
     examples = [
@@ -194,7 +194,7 @@ def vqa_rad_lines(model: VLM, tokenizer: Tokenizer, data: Path, features: Path) 
     ]
     pictures, _ = asked_pictures(data, "test")
     numbers = {picture.facts.patient: number for number, picture in enumerate(pictures)}
-    asked = Asked.of(model, tokenizer, pictures, features)
+    asked = Asked.of(model, speech, pictures, features)
     questions = [Question(numbers[e.images[0].path], "open", _words(e), ("",)) for e in examples]
     judged = [judge(e, given.text) for e, given in zip(examples, asked.put(questions), strict=True)]
     found = figures(judged)
@@ -211,6 +211,8 @@ def _words(example: Example) -> str:
 
 
 def _share(figure: Figure) -> str:
+    if figure.low != figure.low:
+        return f"{100 * figure.value:.1f} % (one patient)"
     return f"{100 * figure.value:.1f} % ({100 * figure.low:.1f}–{100 * figure.high:.1f})"
 
 

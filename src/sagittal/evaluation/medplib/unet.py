@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from sagittal.evaluation.medplib.asked import grounding_questions
-from sagittal.evaluation.medplib.compare import EVERY, Comparison, Marks, Say, kept
+from sagittal.evaluation.medplib.compare import EVERY, Comparison, Marks, Say, kept, settle_run
 from sagittal.evaluation.medplib.scores import dice
 from sagittal.evaluation.medplib.variants import UNET_BATCH, UNET_LOOP
 from sagittal.models.medplib.pictures import frame_of, squared
 from sagittal.models.vlm.chat import padded
 from sagittal.nn.text_unet import TextUNet
 from sagittal.train.loop import Loop
-from sagittal.train.medplib import mask_losses
+from sagittal.train.medplib import mask_losses, summed
 from sagittal.train.medplib_set import PictureSet, shares_of
 from sagittal.train.picture_bank import MarkedPicture
 from sagittal.train.picture_questions import Asker, Question
@@ -46,10 +46,8 @@ class UNetTraining:
         rng = np.random.default_rng([self.seed, number])
         asked = [self._one(rng) for _ in range(UNET_BATCH)]
         logits = drawn(self.model, self.on, self.own.pictures, asked)
-        terms = mask_losses(logits, torch.stack([self._truth(one) for one in asked]))
-        weights = medplib_stages().weights
-        total = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
-        return {"loss": total, "bce": terms["bce"], "dice": terms["dice"]}
+        truth = torch.stack([self._truth(one) for one in asked])
+        return summed(mask_losses(logits, truth), medplib_stages().weights)
 
     def _one(self, rng: np.random.Generator) -> Question:
         while True:
@@ -71,7 +69,7 @@ def drawn(
     """(R, S, S) logits of some requests."""
     images = [pictures[one.picture].image for one in asked]
     seen = torch.stack([squared(image, frame_of(image, _EDGE)) for image in images]).float() / 255
-    words = padded([on.ground.tokenizer.encode(one.question) for one in asked])
+    words = padded([on.ground.speech.chat.encode(one.question) for one in asked])
     with torch.autocast("cpu", torch.bfloat16):
         logits: Tensor = model(seen, words.ids, words.real)
     return logits
@@ -80,6 +78,7 @@ def drawn(
 def unet_marks(on: Comparison, seed: int, say: Say) -> Marks:
     """Marks of the U-Net: requests of one class alone."""
     folder = on.work / f"unet-{seed}"
+    settle_run(on, folder, "unet", seed)
     return kept(folder, lambda: _run(on, folder, seed, say))
 
 

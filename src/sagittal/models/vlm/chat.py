@@ -6,42 +6,72 @@ that comes with a pretrained model are used alike.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from sagittal.errors import ConfigError
-from sagittal.language.tokenizer import ASSISTANT, BOS, EOS, PAD, USER, Tokenizer
+from sagittal.language.tokenizer import ASSISTANT, BOS, CHAT_TOKENS, EOS, USER, Tokenizer
 from sagittal.models.vlm.pieces import Tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-class Chat(Protocol):
-    """A chat template around one question."""
+class Chat(ABC):
+    """A chat template around one question.
+
+    Attributes:
+        end: the token that ends an answer.
+    """
 
     end: int
-    """The token that ends an answer."""
-
-    def question(self, text: str) -> list[int]:
-        """What stands before the images."""
 
     @property
+    @abstractmethod
+    def size(self) -> int:
+        """Tokens of the vocabulary."""
+
+    @property
+    @abstractmethod
+    def opening(self) -> list[int]:
+        """What stands before the question; always the same."""
+
+    @property
+    @abstractmethod
     def header(self) -> list[int]:
-        """What stands after the images and opens the answer; always the same."""
+        """What stands after question and images and opens the answer; always the same."""
+
+    @abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """Words, none of them special."""
+
+    @abstractmethod
+    def decode(self, ids: Sequence[int]) -> str:
+        """The words of a generated answer, special tokens left out."""
+
+    @abstractmethod
+    def special(self, token: str) -> int:
+        """Id of a special token.
+
+        Raises:
+            ConfigError: the vocabulary has none of that name.
+        """
+
+    def question(self, text: str) -> list[int]:
+        """What stands before the images, where these follow the question."""
+        return [*self.opening, *self.encode(text)]
 
     def answer(self, text: str) -> list[int]:
         """An answer, and what ends it."""
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The words of a generated answer, what ends it left out."""
+        return [*self.encode(text), self.end]
 
 
-class OwnChat:
-    """The template of a tokenizer of ours.
+class OwnChat(Chat):
+    """The template of a tokenizer of ours: ``<bos><USER>`` question ``<ASSISTANT>`` answer ``<eos>``.
 
     Args:
         tokenizer: with :data:`sagittal.language.tokenizer.CHAT_TOKENS`.
@@ -50,27 +80,37 @@ class OwnChat:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         self.end = tokenizer.special(EOS)
+        self._special = {tokenizer.special(token) for token in CHAT_TOKENS}
 
-    def question(self, text: str) -> list[int]:
-        """``<bos><USER>`` and the words."""
-        return [self.tokenizer.special(BOS), self.tokenizer.special(USER), *self.tokenizer.encode(text)]
+    @property
+    def size(self) -> int:
+        """Tokens of the vocabulary."""
+        return self.tokenizer.size
+
+    @property
+    def opening(self) -> list[int]:
+        """``<bos><USER>``."""
+        return [self.tokenizer.special(BOS), self.tokenizer.special(USER)]
 
     @property
     def header(self) -> list[int]:
         """``<ASSISTANT>``."""
         return [self.tokenizer.special(ASSISTANT)]
 
-    def answer(self, text: str) -> list[int]:
-        """The words and ``<eos>``."""
-        return [*self.tokenizer.encode(text), self.end]
+    def encode(self, text: str) -> list[int]:
+        """Words, none of them special."""
+        return self.tokenizer.encode(text)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Words; nothing special is among them."""
-        special = {self.end, self.tokenizer.special(PAD)}
-        return self.tokenizer.decode([token for token in ids if token not in special])
+        return self.tokenizer.decode([token for token in ids if token not in self._special])
+
+    def special(self, token: str) -> int:
+        """Id of a special token; all of :data:`sagittal.language.tokenizer.CHAT_TOKENS` are there."""
+        return self.tokenizer.special(token)
 
 
-class HubChat:
+class HubChat(Chat):
     """The template that a pretrained model's tokenizer brings along.
 
     Args:
@@ -94,26 +134,39 @@ class HubChat:
         # Chat models end a turn with a token of their own, which the template puts after an answer.
         self.end = self._ending()
 
-    def question(self, text: str) -> list[int]:
-        """What the template puts before the words, and the words, none of them special."""
+    @property
+    def size(self) -> int:
+        """Tokens of the vocabulary, those that were added among them."""
+        return len(self.tokenizer)
+
+    @property
+    def opening(self) -> list[int]:
+        """What the template puts before the words."""
         own = self._ids(self._before, special=True)
         start = self.tokenizer.bos_token_id
         if start is not None and own[:1] != [start] and getattr(self.tokenizer, "add_bos_token", False):
             own = [start, *own]
-        return own + self._ids(text, special=False)
+        return own
 
     @property
     def header(self) -> list[int]:
         """What the template puts after the words."""
         return self._ids(self._after, special=True)
 
-    def answer(self, text: str) -> list[int]:
-        """The words and what ends them."""
-        return [*self._ids(text, special=False), self.end]
+    def encode(self, text: str) -> list[int]:
+        """Words, none of them special."""
+        return self._ids(text, special=False)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Words, special tokens left out."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
+
+    def special(self, token: str) -> int:
+        """Id of a token that was added to the vocabulary."""
+        found = self.tokenizer.get_added_vocab().get(token)
+        if found is None:
+            raise ConfigError("The tokenizer lacks a special token.", expected=token)
+        return int(found)
 
     def _whole(self, question: str, answer: str | None = None) -> str:
         if self.tokenizer.chat_template is None:

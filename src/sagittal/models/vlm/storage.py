@@ -58,6 +58,12 @@ def save_vlm(
             expected="lora in the config",
             got=base,
         )
+    if base and (model.config.pointing is not None or model.config.drawing is not None):
+        raise ConfigError(
+            "A vocabulary that grew by tokens for regions and masks cannot be left out.",
+            expected="no base: the whole model is kept",
+            got=base,
+        )
     return save_checkpoint(
         folder,
         model,
