@@ -17,6 +17,7 @@ from sagittal.train.picture_bank import Facts, MarkedPicture
 from sagittal.train.picture_features import PictureFeatures, edges
 from sagittal.train.picture_questions import Asker, Kind
 from sagittal.train.picture_stream import PictureStream
+from sagittal.train.picture_turns import PictureTurns
 from sagittal.train.picture_views import sampling
 
 #: Nothing of a picture is blank; ``GROUND + STEP * number`` is the grey of an instance.
@@ -89,7 +90,8 @@ def stream_of(
     pictures = toys()
     features = PictureFeatures.make(model, pictures, folder, drawn=drawn)
     given = {"seed": 3, "batch": 4, **changes}
+    coordinates = bool(given.pop("coordinates", False))
+    turns = PictureTurns(pictures, features, speech_of(tokenizer), edges(model), coordinates)
     return PictureStream(
-        Asker(pictures, PAIRS), features, speech_of(tokenizer), sampling(pictures, SHARES),
-        kinds or dict.fromkeys(KINDS, 1.0), edges(model), **given,
-    )  # fmt: skip
+        Asker(pictures, PAIRS), turns, sampling(pictures, SHARES), kinds or dict.fromkeys(KINDS, 1.0), **given
+    )

@@ -18,7 +18,7 @@ from sagittal.evaluation.medplib.asked import grounding_questions, region_questi
 from sagittal.language.tokenizer import EOS, SEGMENT
 from sagittal.models.vlm.model import VLM
 from sagittal.train.picture_questions import Question
-from sagittal.train.picture_stream import PictureStream
+from sagittal.train.picture_turns import PictureTurns
 
 TOKENIZER = words()
 SPEECH = speech_of(TOKENIZER)
@@ -47,8 +47,8 @@ def model() -> VLM:
 
 
 @pytest.fixture(scope="module")
-def stream(model: VLM, tmp_path_factory: pytest.TempPathFactory) -> PictureStream:
-    return stream_of(model, TOKENIZER, tmp_path_factory.mktemp("features"))
+def turns(model: VLM, tmp_path_factory: pytest.TempPathFactory) -> PictureTurns:
+    return stream_of(model, TOKENIZER, tmp_path_factory.mktemp("features")).turns
 
 
 @pytest.fixture(scope="module")
@@ -71,30 +71,30 @@ def equal(one: Given, other: Given) -> bool:
 
 
 def test_the_same_answers_alone_and_among_others(
-    model: VLM, stream: PictureStream, questions: list[Question], monkeypatch: pytest.MonkeyPatch
+    model: VLM, turns: PictureTurns, questions: list[Question], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    together = put(model, stream, questions, longest=LONGEST)
+    together = put(model, turns, questions, longest=LONGEST)
     assert [one.question for one in together] == questions
     assert len({one.text for one in together}) > 5
     assert len({len(one.masks) for one in together}) > 1
     for number, one in enumerate(questions):
-        [alone] = put(model, stream, [one], longest=LONGEST)
+        [alone] = put(model, turns, [one], longest=LONGEST)
         assert equal(together[number], alone)
     monkeypatch.setattr(answers, "_BATCH", 3)
-    for one, other in zip(together, put(model, stream, questions[::-1], longest=LONGEST)[::-1], strict=True):
+    for one, other in zip(together, put(model, turns, questions[::-1], longest=LONGEST)[::-1], strict=True):
         assert equal(one, other)
 
 
 def test_masks_lie_on_the_pictures_own_pixels(
-    model: VLM, stream: PictureStream, questions: list[Question]
+    model: VLM, turns: PictureTurns, questions: list[Question]
 ) -> None:
-    for one in put(model, stream, questions, longest=LONGEST):
+    for one in put(model, turns, questions, longest=LONGEST):
         for mask in one.masks:
             assert mask.shape == toys()[one.question.picture].pixels.shape and mask.dtype == bool
 
 
 def test_as_many_masks_as_are_said_and_as_long_as_allowed(
-    model: VLM, stream: PictureStream, questions: list[Question], monkeypatch: pytest.MonkeyPatch
+    model: VLM, turns: PictureTurns, questions: list[Question], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[list[list[int]]] = []
     say = VLM.say
@@ -106,33 +106,33 @@ def test_as_many_masks_as_are_said_and_as_long_as_allowed(
 
     monkeypatch.setattr(VLM, "say", listening)
     monkeypatch.setattr(answers, "_BATCH", len(questions))
-    given = put(model, stream, questions, longest=4)
+    given = put(model, turns, questions, longest=4)
     [tokens] = heard
     assert max(map(len, tokens)) == 4
     segments = sorted(row.count(TOKENIZER.special(SEGMENT)) for row in tokens)
     assert segments == sorted(len(one.masks) for one in given) and segments[-1] > 0
 
 
-def test_a_region_is_seen(model: VLM, stream: PictureStream, questions: list[Question]) -> None:
+def test_a_region_is_seen(model: VLM, turns: PictureTurns, questions: list[Question]) -> None:
     """The trap of the paper's code: region masks that are not passed on in evaluation."""
     asked = [one for one in questions if one.region is not None]
     moved = [replace(one, region=np.roll(one.region, (9, 13), (0, 1))) for one in asked]
-    first, second = (put(model, stream, own, longest=LONGEST) for own in (asked, moved))
+    first, second = (put(model, turns, own, longest=LONGEST) for own in (asked, moved))
     assert any(a.text != b.text for a, b in zip(first, second, strict=True))
-    again = put(model, stream, asked, longest=LONGEST)
+    again = put(model, turns, asked, longest=LONGEST)
     assert all(equal(a, b) for a, b in zip(first, again, strict=True))
 
 
 def test_without_features_of_pixels_there_are_words_alone(
     model: VLM, questions: list[Question], tmp_path: Path
 ) -> None:
-    silent = stream_of(model, TOKENIZER, tmp_path, drawn=False)
+    silent = stream_of(model, TOKENIZER, tmp_path, drawn=False).turns
     given = put(model, silent, questions[:3], longest=LONGEST)
     assert [one.masks for one in given] == [()] * 3
 
 
-def test_nothing_asked_is_nothing_answered(model: VLM, stream: PictureStream) -> None:
-    assert put(model, stream, []) == []
+def test_nothing_asked_is_nothing_answered(model: VLM, turns: PictureTurns) -> None:
+    assert put(model, turns, []) == []
 
 
 def test_words_are_told_without_masks_and_special_tokens() -> None:

@@ -24,7 +24,7 @@ def asked(folder: Path, experts: ExpertsConfig | None) -> Asked:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     model = VLM(medplib_config("tiny", TOKENIZER.size, experts=experts)).eval()
-    return Asked(model, stream_of(model, TOKENIZER, folder), toys()[:4])
+    return Asked(model, stream_of(model, TOKENIZER, folder).turns, toys()[:4])
 
 
 @pytest.mark.parametrize("capacity", [0.5, 2.0])
@@ -32,7 +32,7 @@ def test_shares_are_those_of_the_routes(tmp_path: Path, capacity: float) -> None
     made = asked(tmp_path, ExpertsConfig(capacity=capacity))
     questions = region_questions(made.pictures)[:3]
     found = token_shares(made, questions)
-    turn = made.stream.turn(questions).turn
+    turn = made.turns(questions).turn
     with routes_of(made.model.language) as routes, torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         made.model(turn)
     images = turn.features.tokens.shape[2]

@@ -261,3 +261,15 @@ def test_questions_follow_from_their_generator() -> None:
         return [(q.question, q.answer, q.pointed, q.region is not None and q.region.tobytes()) for q in made]
 
     assert drawn(1) == drawn(1) != drawn(2)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_words_that_name_a_way_of_pointing_go_with_it(part: str) -> None:
+    ways = {"mask", "points", "box"}
+    own = {way: set(TABLE[f"region-{way}"][part]) for way in ways}
+    every = asked("category", 0, 400, part=part, short=1.0)
+    assert {one.pointed for one in every} == ways
+    for one in every:
+        assert not any(one.question in own[way] for way in ways - {one.pointed})
+    for way in ways:
+        assert {one.question for one in every if one.pointed == way} == {*own[way], *TABLE["region"][part]}

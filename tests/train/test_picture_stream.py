@@ -17,7 +17,8 @@ from sagittal.train import picture_features
 from sagittal.train.picture_bank import MarkedPicture
 from sagittal.train.picture_features import PictureFeatures, edges
 from sagittal.train.picture_questions import Mask, Question
-from sagittal.train.picture_stream import _TOGETHER, Batch, PictureStream, located
+from sagittal.train.picture_stream import _TOGETHER, PictureStream
+from sagittal.train.picture_turns import Batch, located
 
 TOKENIZER = words()
 SPEECH = speech_of(TOKENIZER)
@@ -137,9 +138,8 @@ def test_a_region_that_is_not_shown_is_not_asked_about(folder: Path) -> None:
     one = toys()[0]
     pixels = one.pixels.copy()
     pixels[40:] = 0
-    made.asker.pictures = [MarkedPicture(pixels, one.marks, one.facts), *toys()[1:]]
-    made._frames.clear()
-    right = made._frame(0)[0].box[2]
+    made.turns.pictures = [MarkedPicture(pixels, one.marks, one.facts), *toys()[1:]]
+    right = frame_of(made.turns.pictures[0].image, made.turns.edges[0]).box[2]
     assert right < 44
     numbers = [one.instance for number in range(40) for one in made(number).asked if one.picture == 0]
     assert set(numbers) == {0, 1}

@@ -146,7 +146,7 @@ def test_a_bank_is_the_same_whoever_makes_it(plan: PicturePlan, tmp_path: Path) 
     for part in (1, 0):
         make_picture_bank(tmp_path / "parts", plan, part=(part, 2))
     files = sorted(p.relative_to(tmp_path / "whole") for p in (tmp_path / "whole").rglob("*.*"))
-    assert [str(file.parent) for file in files] == ["0000", "0000", "0001", "0001"]
+    assert [str(file.parent) for file in files] == ["0000", "0000", "0001", "0001", "."]
     for file in files:
         assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "parts" / file).read_bytes()
     assert told == [(1, 2), (2, 2)]
@@ -168,7 +168,19 @@ def test_a_study_that_is_refused_leaves_no_block(plan: PicturePlan, tmp_path: Pa
     strict = PicturePlan(plan.world, plan.heads, plan.seed, plan.studies, check)
     with pytest.raises(IntegrityError):
         make_picture_bank(tmp_path, strict)
-    assert [p.name for p in tmp_path.iterdir()] == ["0000"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["0000", "manifest.json"]
+
+
+def test_a_bank_of_another_world_is_not_gone_on_with(plan: PicturePlan, tmp_path: Path) -> None:
+    make_picture_bank(tmp_path, PicturePlan(plan.world, plan.heads, plan.seed, 1))
+    before = sorted(p.name for p in tmp_path.iterdir())
+    for other in (
+        PicturePlan(plan.world, plan.heads, SEED + 1, 3), PicturePlan(config("pre"), plan.heads, SEED, 3),
+        plan,
+    ):  # fmt: skip
+        with pytest.raises(IntegrityError, match="another world"):
+            make_picture_bank(tmp_path, other)
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 
 def test_another_seed_is_another_world(plan: PicturePlan) -> None:

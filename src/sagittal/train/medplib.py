@@ -12,7 +12,8 @@ from torch.nn import functional
 from sagittal.models.vlm.chat import real_targets
 from sagittal.models.vlm.model import VLM
 from sagittal.train.loop import mean_terms
-from sagittal.train.picture_stream import Batch, PictureStream
+from sagittal.train.picture_stream import PictureStream
+from sagittal.train.picture_turns import Batch
 from sagittal.train.stages import Loss
 
 

@@ -16,6 +16,7 @@ from sagittal.train.picture_bank import MarkedPicture, read_bank
 from sagittal.train.picture_features import PictureFeatures, edges
 from sagittal.train.picture_questions import Asker, Kind
 from sagittal.train.picture_stream import PictureStream
+from sagittal.train.picture_turns import PictureTurns
 from sagittal.train.picture_views import sampling, turned
 from sagittal.train.real_pictures import asked_pictures, film_pictures, volume_pictures
 from sagittal.train.stages import Stage
@@ -89,16 +90,9 @@ def stream(
     kinds: dict[Kind, float] = {}
     for kind in stage.data:
         kinds.update(_KINDS[kind])
-    return PictureStream(
-        Asker(own.pictures, own.pairs),
-        PictureFeatures.make(model, own.pictures, features, drawn=drawn),
-        speech,
-        shares_of(own.pictures),
-        kinds,
-        edges(model),
-        seed,
-        coordinates=coordinates,
-    )
+    seen = PictureFeatures.make(model, own.pictures, features, drawn=drawn)
+    turns = PictureTurns(own.pictures, seen, speech, edges(model), coordinates)
+    return PictureStream(Asker(own.pictures, own.pairs), turns, shares_of(own.pictures), kinds, seed)
 
 
 def shares_of(pictures: Sequence[MarkedPicture]) -> NDArray[np.float64]:

@@ -177,7 +177,7 @@ class Asker:
         own = picture.instance(instance)
         region, way = pointed_at(picture.record.pictures[0].instances, instance, own, way, rng)
         short = kind == "category" and rng.random() < self.short
-        question = self._typed("region", rng) if short else item.question
+        question = self._typed(rng, "region", f"region-{way}") if short else item.question
         return Question(number, kind, question, (item.words,), region, way, instance, item.asked)
 
     def _grounding(self, number: int, rng: np.random.Generator) -> Question:
@@ -197,7 +197,7 @@ class Asker:
         question = item.question
         if rng.random() < self.short:
             named = [self._name(name, rng) for name in item.asked]
-            question = self._typed("grounding", rng).replace("{a}", " and the ".join(named))
+            question = self._typed(rng, "grounding").replace("{a}", " and the ".join(named))
         answer = tuple(
             piece if isinstance(piece, str) else Mask(item.asked[self._order(item, at)])
             for at, piece in enumerate(item.answer)
@@ -214,14 +214,14 @@ class Asker:
         there = not missing or rng.random() < 0.5
         pool = names if there else missing
         name = pool[int(rng.integers(len(pool)))]
-        question = self._typed("presence", rng).replace("{a}", self._name(name, rng))
+        question = self._typed(rng, "presence").replace("{a}", self._name(name, rng))
         return Question(number, "closed", question, ("Yes" if there else "No",), asked=(name,))
 
     def _general(self, number: int, rng: np.random.Generator) -> Question:
         facts = self.pictures[number].facts
         if facts.orientation == UNKNOWN or rng.random() < 0.5:
-            return Question(number, "open", self._typed("modality", rng), (_SPOKEN[facts.modality],))
-        return Question(number, "open", self._typed("plane", rng), (facts.orientation,))
+            return Question(number, "open", self._typed(rng, "modality"), (_SPOKEN[facts.modality],))
+        return Question(number, "open", self._typed(rng, "plane"), (facts.orientation,))
 
     def _choice(self, number: int, rng: np.random.Generator) -> Question:
         names, wrong = self.pictures[number].record.pictures[0].names, self._not_there(number)
@@ -230,7 +230,7 @@ class Asker:
         order = rng.permutation(len(drawn) + 1)
         options = {LETTERS[at]: [right, *drawn][int(n)] for at, n in enumerate(order)}
         label = next(letter for letter, name in options.items() if name == right)
-        question = choice_question(self._typed("choice", rng), options)
+        question = choice_question(self._typed(rng, "choice"), options)
         return Question(number, "choice", question, (choice_answer(options, label),), asked=(right,))
 
     # -- what they are drawn from ----------------------------------------------------------------
@@ -258,6 +258,7 @@ class Asker:
         others = self._table["names"].get(name, [])
         return name if not others or rng.random() < 0.5 else str(others[int(rng.integers(len(others)))])
 
-    def _typed(self, about: str, rng: np.random.Generator) -> str:
-        own = self._table[about][self.part]
+    def _typed(self, rng: np.random.Generator, *about: str) -> str:
+        """A wording of one of the table's lists."""
+        own = [wording for name in about for wording in self._table[name][self.part]]
         return str(own[int(rng.integers(len(own)))])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sagittal.draw.overlay import NORMAL, PLANES, window
 from sagittal.draw.slices import shades, shown_plane
 from sagittal.simulate import HeadSet, SimulatedStudy, WorldConfig, simulate
+from sagittal.simulate.bank import check_manifest, settle_manifest, world_manifest
 from sagittal.study import Image, Mask
 from sagittal.train.packaged import packaged_table
 from sagittal.train.picture_bank import Facts, MarkedPicture, write_block
@@ -52,14 +53,26 @@ def make_picture_bank(
     """Make a bank, or every ``part[1]``-th block of it from ``part[0]`` on. Blocks there are kept.
 
     Raises:
+        IntegrityError: the folder was made from something else.
         StorageError: the folder cannot be written.
     """
+    folder = Path(folder)
+    # The last block may be a short one: a bank is not enlarged.
+    cut = {
+        "studies": plan.studies,
+        "slices": SLICES,
+        "fewest": [FEWEST_PIXELS, FEWEST_CLASSES],
+        "table": _table(),
+    }
+    wanted = world_manifest("marked-slices", plan.world, plan.heads, plan.seed, "cpu", cut)
+    check_manifest(folder, wanted)
     blocks = range(part[0], -(-plan.studies // BLOCK), part[1])
     for done, number in enumerate(blocks, start=1):
-        own = Path(folder) / f"{number:04d}"
+        own = folder / f"{number:04d}"
         if not own.is_dir():
             indices = range(BLOCK * number, min(BLOCK * (number + 1), plan.studies))
             write_block(own, (picture for index in indices for picture in slices_of_study(plan, index)))
+            settle_manifest(folder, wanted)
             progress(done, len(blocks))
 
 

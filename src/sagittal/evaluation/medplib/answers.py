@@ -14,7 +14,7 @@ from sagittal.models.medplib.words import Speech
 from sagittal.models.vlm.chat import padded
 from sagittal.models.vlm.model import VLM
 from sagittal.train.picture_questions import Question
-from sagittal.train.picture_stream import PictureStream
+from sagittal.train.picture_turns import PictureTurns
 
 _BATCH = 32
 #: Tokens of an answer.
@@ -38,13 +38,13 @@ class Given:
 
 @torch.no_grad()
 def put(
-    model: VLM, stream: PictureStream, questions: Sequence[Question], *, longest: int = LONGEST
+    model: VLM, turns: PictureTurns, questions: Sequence[Question], *, longest: int = LONGEST
 ) -> list[Given]:
     """Answers in the order of the questions.
 
     Args:
         model: in evaluation mode.
-        stream: of the pictures that are asked about, with features where masks are to be drawn.
+        turns: of the pictures that are asked about, with features where masks are to be drawn.
         questions: about its pictures.
         longest: tokens of an answer.
     """
@@ -54,17 +54,17 @@ def put(
     for start in range(0, len(order), _BATCH):
         chosen = order[start : start + _BATCH]
         for number, given in zip(
-            chosen, _answered(model, stream, [questions[n] for n in chosen], longest), strict=True
+            chosen, _answered(model, turns, [questions[n] for n in chosen], longest), strict=True
         ):
             found[number] = given
     return [found[number] for number in range(len(questions))]
 
 
 def _answered(
-    model: VLM, stream: PictureStream, questions: Sequence[Question], longest: int
+    model: VLM, turns: PictureTurns, questions: Sequence[Question], longest: int
 ) -> Iterator[Given]:
-    speech = stream.speech
-    turn = stream.turn(questions).turn
+    speech = turns.speech
+    turn = turns(questions).turn
     with torch.autocast("cpu", torch.bfloat16):
         prompt = model.prompt(
             turn.question, turn.features, padded([speech.header] * len(questions)), turn.regions
@@ -73,8 +73,8 @@ def _answered(
     for row, (question, ids) in enumerate(zip(questions, said.tokens, strict=True)):
         planes: tuple[NDArray[np.bool_], ...] = ()
         if said.masks is not None:
-            picture = stream.asker.pictures[question.picture]
-            frame = frame_of(picture.image, stream.edges[1])
+            picture = turns.pictures[question.picture]
+            frame = frame_of(picture.image, turns.edges[1])
             planes = tuple(frame.back(one.float()) > 0 for one in said.masks.logits[said.masks.rows == row])
         yield Given(question, words_of(speech, ids), planes)
 

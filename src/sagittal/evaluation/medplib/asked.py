@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from sagittal.train.picture_questions import Asker, Kind, Part, Question
 SEED = 7405
 #: Instances of a picture that are pointed at, classes that are asked for.
 _PER_PICTURE = 2
+_TRIES = 8
 
 
 def region_questions(pictures: Sequence[MarkedPicture], part: Part = "train") -> list[Question]:
@@ -55,14 +56,28 @@ def without_regions(questions: Sequence[Question]) -> list[Question]:
 
 
 def grounding_questions(pictures: Sequence[MarkedPicture], part: Part = "train") -> list[Question]:
-    """Two requests for masks of each picture, which may be alike; some are for what is not there."""
+    """Two requests for masks of each picture, for different things wherever it shows more than one.
+
+    Some are for what is not there.
+    """
     asker = _asker(pictures, part)
     found = []
     for number in range(len(pictures)):
+        own: list[Question] = []
         for at in range(_PER_PICTURE):
             rng = np.random.default_rng([SEED, 2, number, at])
-            found.append(asker.ask(number, "grounding", rng))
+            drawn = (asker.ask(number, "grounding", rng) for _ in range(_TRIES))
+            # Where nothing else is to be had, the last one: twice the same.
+            own.append(_first_new(drawn, own))
+        found += own
     return found
+
+
+def _first_new(drawn: Iterable[Question], there: Sequence[Question]) -> Question:
+    for one in drawn:
+        if all(set(one.asked) != set(other.asked) for other in there):
+            return one
+    return one
 
 
 def spoken_questions(pictures: Sequence[MarkedPicture], kind: Kind, part: Part = "train") -> list[Question]:

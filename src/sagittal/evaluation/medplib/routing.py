@@ -65,7 +65,7 @@ def token_shares(asked: Asked, questions: Sequence[Question]) -> dict[str, NDArr
     counts: dict[str, NDArray[np.float64]] = {}
     totals = dict.fromkeys(_KINDS, 0)
     for start in range(0, len(questions), _BATCH):
-        turn = asked.stream.turn(questions[start : start + _BATCH]).turn
+        turn = asked.turns(questions[start : start + _BATCH]).turn
         with routes_of(asked.model.language) as routes, torch.autocast("cpu", torch.bfloat16):
             asked.model(turn)
         images = turn.features.tokens.shape[2]

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from sagittal.builders.vqa_sets import load_vqa_set
 from sagittal.evaluation.frozen_world import PICTURES, world_table
 from sagittal.evaluation.medplib.answers import Given, put
@@ -26,8 +24,8 @@ from sagittal.score.answers import figures, judge
 from sagittal.score.descriptors import Figure
 from sagittal.train.picture_bank import MarkedPicture, bank_hash
 from sagittal.train.picture_features import PictureFeatures, edges
-from sagittal.train.picture_questions import Asker, Kind, Part, Question
-from sagittal.train.picture_stream import PictureStream
+from sagittal.train.picture_questions import Kind, Part, Question
+from sagittal.train.picture_turns import PictureTurns
 from sagittal.train.real_pictures import asked_pictures
 
 #: Tokens of an answer that names one thing, or asks for a few masks.
@@ -42,12 +40,12 @@ class Asked:
 
     Attributes:
         model: in evaluation mode.
-        stream: of the pictures.
-        pictures: of the stream.
+        turns: of the pictures.
+        pictures: that are asked about.
     """
 
     model: VLM
-    stream: PictureStream
+    turns: PictureTurns
     pictures: Sequence[MarkedPicture]
 
     @classmethod
@@ -57,16 +55,11 @@ class Asked:
     ) -> Asked:  # fmt: skip
         """With features that are kept in a folder."""
         seen = PictureFeatures.make(model, pictures, features)
-        chance = np.full(len(pictures), 1 / len(pictures))
-        stream = PictureStream(
-            Asker(pictures), seen, speech, chance, {"category": 1.0}, edges(model), 0,
-            coordinates=coordinates,
-        )  # fmt: skip
-        return cls(model, stream, pictures)
+        return cls(model, PictureTurns(pictures, seen, speech, edges(model), coordinates), pictures)
 
     def put(self, questions: Sequence[Question], longest: int = SHORT) -> list[Given]:
         """Answers in the order of the questions."""
-        return put(self.model, self.stream, questions, longest=longest)
+        return put(self.model, self.turns, questions, longest=longest)
 
 
 def frozen_lines(asked: Asked, name: str) -> list[str]:

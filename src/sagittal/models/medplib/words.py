@@ -101,9 +101,7 @@ def add_places(tokenizer: PreTrainedTokenizerBase, language: PreTrainedModel) ->
         tokenizer: of the model.
         language: whose embeddings, in and out, grow with it.
     """
-    tokenizer.add_special_tokens(
-        {"extra_special_tokens": list(PLACES)}, replace_extra_special_tokens=False
-    )
+    tokenizer.add_special_tokens({"extra_special_tokens": list(PLACES)}, replace_extra_special_tokens=False)
     # Embeddings are often more than there are words, so that they can be shared out evenly.
     if len(tokenizer) > language.config.vocab_size:
         language.resize_token_embeddings(len(tokenizer))
