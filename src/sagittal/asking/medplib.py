@@ -113,8 +113,7 @@ class MedPLIBAnswerer:
         return Spoken(pieces, tokens[-1:] == [self.speech.end], said.masks.logits.float().cpu(), drawn, step)
 
     def _tokens(self, ids: Sequence[int]) -> Tokens:
-        one = padded([ids])
-        return Tokens(one.ids.to(self.runtime.device), one.real.to(self.runtime.device))
+        return padded([ids]).to(self.runtime.device)
 
     def _pixels(self, picture: Image, frame: Frame) -> Tensor:
         """(1, 3, edge, edge) in [0, 1]."""

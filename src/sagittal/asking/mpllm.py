@@ -128,9 +128,11 @@ class MpLLMAnswerer:
         """Choose classes and say them; the answer's one step counts the looking, too."""
         begun = time.perf_counter() - looked.seconds
         with torch.no_grad(), torch.autocast(self.runtime.device.type, self.runtime.dtype), one_thread():
-            prompt = self.model.prompt(
-                padded([self.chat.question(question)]), looked.features, header_of(self.chat, 1)
+            asked, header = (
+                piece.to(self.runtime.device)
+                for piece in (padded([self.chat.question(question)]), header_of(self.chat, 1))
             )
+            prompt = self.model.prompt(asked, looked.features, header)
             [probabilities] = self.model.probabilities(prompt)
             [told] = decoded(self.model.choose(prompt))
             self.model.hear(prompt)

@@ -18,7 +18,8 @@ def comparison_page(model: str, data: Path, work: Path) -> list[str]:
     """The tables that compare; about two hours on one core where the runs are not there yet.
 
     Args:
-        model: the shipped model; gives the frozen encoders and the mask decoder that all begin with.
+        model: a model before its first stage (``recipes/medplib.py before``): gives the frozen encoders, and
+            the mask decoder that all begin with.
         data: folder that holds the real pictures and the heads.
         work: folder of the runs; ``medplib`` in it holds theirs, ``medplib/data`` beside it the slices.
     """
@@ -41,7 +42,7 @@ def comparison_page(model: str, data: Path, work: Path) -> list[str]:
     make_pictures("validation", data / HEADS, banks / "validation", progress=_say_slices)
     make_test_pictures(data / HEADS, banks / "test", progress=_say_slices)
     decoder, tokenizer = load_decoder(find_checkpoint("decoder-small"))
-    shipped, _, _ = load_vlm(find_checkpoint(model), task="medplib")
+    before, _, _ = load_vlm(find_checkpoint(model), task="medplib")
     ground = Ground(
         learning_set(banks, data),
         validation_set(banks, data),
@@ -49,7 +50,7 @@ def comparison_page(model: str, data: Path, work: Path) -> list[str]:
         work / "medplib" / "features",
     )
     test = tuple(test_pictures(banks / "test"))
-    on = Comparison(ground, shipped, dict(decoder.state_dict()), test, work / "medplib")
+    on = Comparison(ground, before, dict(decoder.state_dict()), test, work / "medplib")
     runs: dict[str, list[Marks]] = {}
     for seed in SEEDS:
         made: dict[str, Callable[[], Marks]] = {

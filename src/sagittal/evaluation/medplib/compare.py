@@ -43,14 +43,15 @@ class Comparison:
 
     Attributes:
         ground: pictures to learn from, and words.
-        shipped: gives the frozen encoders and the mask decoder that all begin with.
+        before: a model before its first stage: gives the frozen encoders, and the mask decoder that all
+            begin with.
         decoder: weights of the pretrained language model.
         test: pictures of the frozen world.
         work: folder of the runs.
     """
 
     ground: Ground
-    shipped: VLM
+    before: VLM
     decoder: dict[str, Tensor]
     test: tuple[MarkedPicture, ...]
     work: Path
@@ -63,12 +64,12 @@ class Comparison:
     @cached_property
     def made_of(self) -> dict[str, str]:
         """Hashes of what every run depends on: pictures, and the weights that all begin with."""
-        assert self.shipped.pixels is not None, "it draws"
+        assert self.before.pixels is not None, "it draws"
         return {
             "learning": bank_hash(self.ground.learning.pictures),
             "test": bank_hash(self.test[::EVERY]),
-            "encoder": digest(self.shipped.encoder.state_dict()),
-            "pixels": digest(self.shipped.pixels.state_dict()),
+            "encoder": digest(self.before.encoder.state_dict()),
+            "pixels": digest(self.before.pixels.state_dict()),
             "decoder": digest(self.decoder),
         }
 
@@ -115,9 +116,9 @@ def _until(
         torch.manual_seed(seed)
         model = _dense(on)
         if name == "alignment":
-            assert model.pixels is not None and on.shipped.pixels is not None, "both draw"
-            model.encoder.load_state_dict(on.shipped.encoder.state_dict())
-            model.pixels.load_state_dict(on.shipped.pixels.state_dict())
+            assert model.pixels is not None and on.before.pixels is not None, "both draw"
+            model.encoder.load_state_dict(on.before.encoder.state_dict())
+            model.pixels.load_state_dict(on.before.pixels.state_dict())
             model.language.load_state_dict(on.decoder)
         else:
             model.load_state_dict(_until(on, _ORDER[_ORDER.index(name) - 1], seed, say))

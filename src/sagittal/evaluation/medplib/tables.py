@@ -31,9 +31,9 @@ def comparison_lines(runs: Runs, slices: int) -> list[str]:
     return [
         f"{-(-slices // EVERY)} slices of the frozen simulated world; seeds {', '.join(map(str, SEEDS))}. "
         f"Every run is short ({steps} steps of 32 questions): what is compared is what is learnt soon. All "
-        "share the frozen encoders, and begin with the shipped mask decoder, as the paper's begin with "
-        "SAM-Med2D's. Seeds averaged; 95 % intervals over 500 resamples of studies; *apart*: how far the "
-        "seeds' means differ.",
+        "share the frozen encoders, and begin with a mask decoder that has met no words, as the paper's "
+        "begin with SAM-Med2D's; the U-Net begins with nothing. Seeds averaged; 95 % intervals over 500 "
+        "resamples of studies; *apart*: how far the seeds' means differ.",
         "",
         "## Table 1's shape: regions as vectors or as words",
         "",

@@ -1,6 +1,6 @@
 """What MedPLIB's tables compare, and how each run is trained: settled before any comparison.
 
-All share the shipped model's frozen encoders and begin with its mask decoder, as the paper's begin with
+All share frozen encoders and begin with a mask decoder that has met no words, as the paper's begin with
 SAM-Med2D's; language model, projector, regions and masks' vectors are learnt anew in each. A variant of the
 last stage differs from ``full`` in what its line says and in nothing else.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from sagittal.models.decoding import GrowingContext
@@ -34,6 +35,10 @@ class Tokens:
 
     ids: Tensor
     real: Tensor
+
+    def to(self, device: torch.device) -> Tokens:
+        """The same on a device."""
+        return Tokens(self.ids.to(device), self.real.to(device))
 
 
 @dataclass(frozen=True, eq=False)
