@@ -12,7 +12,7 @@
 
 What learns in each stage, by which losses and from which questions, stands in
 ``sagittal/train/tables/medplib_stages.yaml``. Each goes on from the one before, and where it was stopped; in
-the last, two experts are filled from the second and the third. About an hour and a half on one core in all.
+the last, two experts are filled from the second and the third. About an hour on one core in all.
 ``before`` writes the model before its first stage, which ``sagittal reproduce medplib`` begins with.
 """
 
@@ -56,16 +56,16 @@ LOOPS: Mapping[StageName, LoopConfig] = {
         steps=120, rate=1.5e-3, warm_up=20, mean_over=30, save_every=40, score_every=120
     ),
     "recognition": LoopConfig(
-        steps=1_400, rate=1e-3, hidden_rate=4e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
-        score_every=400,
+        steps=1_700, rate=1e-3, hidden_rate=4e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
+        score_every=600,
     ),
     "grounding": LoopConfig(
-        steps=900, rate=1.5e-3, hidden_rate=3e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
-        score_every=300,
+        steps=1_100, rate=1.5e-3, hidden_rate=3e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
+        score_every=500,
     ),
     "adaption": LoopConfig(
-        steps=750, rate=8e-4, hidden_rate=2e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
-        score_every=300,
+        steps=1_000, rate=8e-4, hidden_rate=2e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
+        score_every=500,
     ),
 }  # fmt: skip
 #: Room for every token: what is over capacity, by position, is always words, since pictures come first.

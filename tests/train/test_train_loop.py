@@ -88,6 +88,22 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
         toy(tmp_path, LoopConfig(**{**vars(CONFIG), "rate": 0.01})).run()
 
 
+def test_a_run_that_began_with_other_weights_is_refused(tmp_path: Path) -> None:
+    def frozen(shift: float, end: int) -> None:
+        loop = toy(tmp_path)
+        loop.module[0].requires_grad_(False).weight += shift
+        again = Loop(loop.module, CONFIG, loop.loss, tmp_path)
+        again.run(end=end)
+
+    frozen(0.5, 4)
+    before = (tmp_path / "last.pt").read_bytes()
+    with pytest.raises(IntegrityError, match="other weights"):
+        frozen(0.25, 8)
+    assert (tmp_path / "last.pt").read_bytes() == before
+    frozen(0.5, 8)
+    assert (tmp_path / "last.pt").read_bytes() != before
+
+
 def test_the_mean_is_the_literal_one(tmp_path: Path) -> None:
     loop = toy(tmp_path)
     seen: list[torch.Tensor] = []

@@ -155,7 +155,8 @@ class Loop:
             end: the step to stop at when it comes before the last of the schedule.
 
         Raises:
-            IntegrityError: ``last.pt`` is of a run with another config, or the loss is no number.
+            IntegrityError: ``last.pt`` is of a run with another config or with other frozen weights, or the
+                loss is no number.
             StorageError: the folder cannot be written.
         """
         self._resume()
@@ -272,6 +273,7 @@ class Loop:
                 got=state["config"],
                 remedy="name a new folder, or use the same settings",
             )
+        self._require_same_frozen(state["module"])
         use_mean(state, self.module)
         self.mean = [p.detach().clone() for p in self.weights]
         self.module.load_state_dict(state["module"])
@@ -281,6 +283,17 @@ class Loop:
         torch.set_rng_state(state["random"])
         if self.processes.is_main_process:
             self.curve.forget_after(self.progress.step)
+
+    def _require_same_frozen(self, there: Mapping[str, Tensor]) -> None:
+        """What does not learn tells whether a run began with what it would go on with."""
+        for name, own in self.module.named_parameters():
+            if not own.requires_grad and not torch.equal(there[name], own.detach().cpu()):
+                raise IntegrityError(
+                    "The folder holds a run that began with other weights.",
+                    expected=f"{name} as it is in the module",
+                    got=self.out / "last.pt",
+                    remedy="name a new folder, or begin with the same weights",
+                )
 
 
 def _optimisers(
