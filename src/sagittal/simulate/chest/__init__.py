@@ -1,0 +1,14 @@
+"""Simulated chest films with known truth (IMAX's world)."""
+
+from sagittal.simulate.chest.config import DEVICES, FINDINGS, OEDEMA, ChestConfig
+from sagittal.simulate.chest.world import ORGANS, SimulatedFilm, simulate_films
+
+__all__ = [
+    "DEVICES",
+    "FINDINGS",
+    "OEDEMA",
+    "ORGANS",
+    "ChestConfig",
+    "SimulatedFilm",
+    "simulate_films",
+]
