@@ -23,6 +23,8 @@ def comparison_page(model: str, data: Path, work: Path) -> list[str]:
         data: folder that holds the real pictures and the heads.
         work: folder of the runs; ``medplib`` in it holds theirs, ``medplib/data`` beside it the slices.
     """
+    import torch
+
     from sagittal.evaluation.medplib.compare import Comparison, stage_marks, variant_marks
     from sagittal.evaluation.medplib.data import make_test_pictures, test_pictures
     from sagittal.evaluation.medplib.tables import comparison_lines
@@ -32,11 +34,15 @@ def comparison_page(model: str, data: Path, work: Path) -> list[str]:
     from sagittal.models.vlm.chat import OwnChat
     from sagittal.models.vlm.decoder import load_decoder
     from sagittal.models.vlm.storage import load_vlm
+    from sagittal.runtime import keep_memory
     from sagittal.train.medplib_set import learning_set, validation_set
     from sagittal.train.medplib_stage import Ground
     from sagittal.train.picture_worlds import make_pictures
     from sagittal.weights import find_checkpoint
 
+    # As the recipes train.
+    torch.set_flush_denormal(True)
+    keep_memory()
     banks = work.parent / "medplib" / "data"
     make_pictures("train", data / HEADS, banks / "training", progress=_say_slices)
     make_pictures("validation", data / HEADS, banks / "validation", progress=_say_slices)
