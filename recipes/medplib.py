@@ -39,6 +39,7 @@ from sagittal.models.vlm.decoder import load_decoder
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.storage import save_vlm
 from sagittal.nn.expert_feed_forward import ExpertsConfig
+from sagittal.runtime import keep_memory
 from sagittal.train.class_masks import ClassMasks
 from sagittal.train.loop import LoopConfig, use_mean
 from sagittal.train.medplib_set import learning_set, validation_set
@@ -59,12 +60,12 @@ LOOPS: Mapping[StageName, LoopConfig] = {
         score_every=600,
     ),
     "grounding": LoopConfig(
-        steps=1_100, rate=1.5e-3, hidden_rate=3e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
-        score_every=500,
+        steps=800, rate=1.5e-3, hidden_rate=3e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
+        score_every=400,
     ),
     "adaption": LoopConfig(
-        steps=1_000, rate=8e-4, hidden_rate=2e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
-        score_every=500,
+        steps=700, rate=8e-4, hidden_rate=2e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
+        score_every=400,
     ),
 }  # fmt: skip
 #: Room for every token: what is over capacity, by position, is always words, since pictures come first.
@@ -86,8 +87,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     given = parser.parse_args()
     torch.manual_seed(given.seed)
-    # Batches are of many lengths: kept memory would fall into pieces, and grew to 14 GB where 6 are enough.
     torch.set_flush_denormal(True)
+    keep_memory()
     if given.step == "before":
         decoder, tokenizer = load_decoder(find_checkpoint(given.decoder))
         save_vlm(

@@ -34,6 +34,7 @@ def comparison_page(model: str, data: Path, work: Path) -> list[str]:
     from sagittal.models.vlm.chat import OwnChat
     from sagittal.models.vlm.decoder import load_decoder
     from sagittal.models.vlm.storage import load_vlm
+    from sagittal.runtime import keep_memory
     from sagittal.train.medplib_set import learning_set, validation_set
     from sagittal.train.medplib_stage import Ground
     from sagittal.train.picture_worlds import make_pictures
@@ -41,6 +42,7 @@ def comparison_page(model: str, data: Path, work: Path) -> list[str]:
 
     # As the recipe trains.
     torch.set_flush_denormal(True)
+    keep_memory()
     banks = work.parent / "medplib" / "data"
     make_pictures("train", data / HEADS, banks / "training", progress=_say_slices)
     make_pictures("validation", data / HEADS, banks / "validation", progress=_say_slices)

@@ -168,11 +168,12 @@ class Loop:
             done = progress.step
             if done % config.report_every == 0:
                 self._report({})
+                # Kept memory falls into pieces where batches are of many sizes: up to 100 MB a step.
+                trim_memory()
             if self.scores is not None and (done % config.score_every == 0 or done == last):
                 self._score(self.scores)
             if done % config.save_every == 0:
                 self._save()
-                trim_memory()
         self._save()
         return progress
 
