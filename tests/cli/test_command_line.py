@@ -115,7 +115,7 @@ def test_doctor(capsys, monkeypatch, tmp_path):
     code, out, _ = call(capsys, "doctor", "--json")
     report = json.loads(out)
     assert code == 0 and report["atlases"] == [] and report["data_home"] == str(tmp_path)
-    assert set(report["extras"]) == {"models", "dicom", "registration", "paraphrase", "ray"}
+    assert set(report["extras"]) == {"models", "scores", "dicom", "registration", "paraphrase", "ray"}
     assert call(capsys, "doctor")[0] == 0
 
 

@@ -11,6 +11,7 @@ from sagittal.cli.console import output, print_json
 # Extra → the distributions that it brings, and what it is for.
 EXTRAS = {
     "models": (("torch",), "simulation and networks"),
+    "scores": (("sacrebleu", "rouge-score", "nltk"), "scores of reports"),
     "dicom": (("pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle"), "compressed DICOM"),
     "registration": (("SimpleITK",), "rigid and affine registration"),
     "paraphrase": (("httpx",), "wordings from a language endpoint"),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sagittal.errors import FileFormatError, InputError
 from sagittal.files import storage_errors
 from sagittal.measure.anatomy_atlas import REGIONS
+from sagittal.score.intervals import weighted_mean
 
 TASKS = ("volume", "region", "shape", "spread")
 #: mpLLM §4.2.
@@ -139,13 +140,8 @@ class Hits:
         Args:
             weights: of each question.
         """
-        found = {}
-        for task, values in self.tasks.items():
-            there = ~np.isnan(values)
-            own = there.astype(float) if weights is None else weights * there
-            found[task] = (
-                float((own * np.nan_to_num(values)).sum() / own.sum()) if own.sum() else float("nan")
-            )
+        own = np.ones(len(self.studies)) if weights is None else weights
+        found = {task: weighted_mean(values, own) for task, values in self.tasks.items()}
         known = [value for value in found.values() if not np.isnan(value)]
         return {**found, "mean": float(np.mean(known)) if known else float("nan")}
 

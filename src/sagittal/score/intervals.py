@@ -38,3 +38,10 @@ def bootstrap_mean(values: NDArray[np.float64], clusters: Sequence[str]) -> list
     drawn = np.random.default_rng(0).integers(len(names), size=(RESAMPLES, len(names)))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     return [float(v) for v in np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])]
+
+
+def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Mean of the values that are numbers; not a number where none of them has a weight."""
+    there = ~np.isnan(values)
+    own = weights * there
+    return float((own * np.nan_to_num(values)).sum() / own.sum()) if own.sum() else float("nan")

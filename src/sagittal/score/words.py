@@ -19,9 +19,13 @@ _ARTICLES = frozenset({"a", "an", "the"})
 
 def words(text: str) -> tuple[str, ...]:
     """The normalised words of a text, in order."""
-    plain = unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")
-    found = tuple(_WORD.findall(plain))
+    found = every_word(text)
     return tuple(word for word in found if word not in _ARTICLES) or found
+
+
+def every_word(text: str) -> tuple[str, ...]:
+    """The normalised words of a text, in order, with its articles."""
+    return tuple(_WORD.findall(unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")))
 
 
 def precision_and_recall(given: str, reference: str) -> tuple[float, float]:
