@@ -60,12 +60,12 @@ LOOPS: Mapping[StageName, LoopConfig] = {
         score_every=600,
     ),
     "grounding": LoopConfig(
-        steps=800, rate=1.5e-3, hidden_rate=3e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
-        score_every=400,
+        steps=700, rate=1.5e-3, hidden_rate=3e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
+        score_every=350,
     ),
     "adaption": LoopConfig(
-        steps=700, rate=8e-4, hidden_rate=2e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
-        score_every=400,
+        steps=600, rate=8e-4, hidden_rate=2e-3, warm_up=50, decay=0.02, mean_over=120, save_every=100,
+        score_every=350,
     ),
 }  # fmt: skip
 #: Room for every token: what is over capacity, by position, is always words, since pictures come first.
