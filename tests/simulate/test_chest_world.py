@@ -125,6 +125,18 @@ def test_effusions_are_no_lung() -> None:
         assert np.array_equal(film.organs["heart"], healthy.organs["heart"])
 
 
+def test_what_fluid_hides_is_not_there() -> None:
+    config = HEALTHY.model_copy(update={"finding": 1.0})
+    hidden = 0
+    for film in films(config, range(6)):
+        fluid = next(one for one in film.findings if one.name == "Pleural Effusion")
+        for one in film.findings:
+            if one.name not in ("Pleural Effusion", "Fracture"):
+                assert one.inside.any() and not (one.inside & fluid.inside).any()
+        hidden += len({one.name for one in film.findings}) < 9
+    assert hidden, "some film hides something"
+
+
 # -- findings ---------------------------------------------------------------------------------------
 
 

@@ -92,6 +92,11 @@ class Canvas:
             chord[near[hit]] = 2 * np.sqrt(np.clip(radius**2 - distance[hit] ** 2, 0, None))
         return chord.reshape(self.edge, self.edge)
 
+    def noise(self, mm: float, rng: np.random.Generator) -> Plane:
+        """Smooth noise of mean 0 and spread 1, so many millimetres coarse."""
+        own = self.blurred(rng.standard_normal((self.edge, self.edge)), mm)
+        return own / max(float(own.std()), 1e-9)
+
     def blurred(self, plane: Plane, mm: float) -> Plane:
         """Smoothed by a Gaussian of so many millimetres."""
         found: Plane = gaussian_filter(plane, mm / self.mm)

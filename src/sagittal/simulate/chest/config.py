@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -13,12 +13,12 @@ Finding = Literal[
     "Fracture", "Infiltration", "Nodule",
 ]  # fmt: skip
 #: The ten conditions of IMAX's multi-label task, in the order of its prompt.
-FINDINGS: tuple[Finding, ...] = Finding.__args__  # type: ignore[attr-defined]
+FINDINGS: tuple[Finding, ...] = get_args(Finding)
 #: Grades of pulmonary oedema (MIMIC-CXR-PE-Severity), 0 to 3.
 OEDEMA = ("none", "vascular congestion", "interstitial edema", "alveolar edema")
 Device = Literal["endotracheal tube", "central line", "pacemaker", "gastric tube", "electrodes"]
-DEVICES: tuple[Device, ...] = Device.__args__  # type: ignore[attr-defined]
-#: Lung opacity is what others are kinds of; oedema follows from its grade: neither is drawn by itself alone.
+DEVICES: tuple[Device, ...] = get_args(Device)
+#: Each has a chance of its own; oedema follows from its grade.
 DRAWN: tuple[Finding, ...] = tuple(name for name in FINDINGS if name != "Edema")
 
 

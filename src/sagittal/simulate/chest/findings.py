@@ -83,9 +83,7 @@ def _zone(draws: Draws, lower: float) -> str:
 
 def _place(canvas: Canvas, own: Regions, side: str, zone: str, draws: Draws) -> tuple[float, float]:
     """A point of a lung field's zone, mm."""
-    inside = canvas.bulge(own.field(side), 12) > 0.8
-    if not inside.any():
-        inside = own.field(side)
+    inside = own.within[side]
     y = canvas.y[inside]
     low, high = (float(y.min()) + share * float(np.ptp(y)) for share in ZONES[zone])
     able = np.flatnonzero(inside & (canvas.y >= low) & (canvas.y <= high))
@@ -99,9 +97,8 @@ def _patch(
 ) -> Plane:
     """A fuzzy patch, 0 to 1, its border bent by smooth noise."""
     rng = np.random.default_rng(draws.integer(0, 1 << 31))
-    noise = canvas.blurred(rng.standard_normal(canvas.x.shape), 6)
-    noise /= max(float(noise.std()), 1e-9)
-    far = np.hypot((canvas.x - at[0]) / size[0], (canvas.y - at[1]) / size[1]) + rough * noise
+    far = np.hypot((canvas.x - at[0]) / size[0], (canvas.y - at[1]) / size[1])
+    far += rough * canvas.noise(6, rng)
     return canvas.blurred(np.clip(1.6 * (1 - far), 0, 1), 2)
 
 
@@ -143,8 +140,7 @@ def _pneumonia(canvas: Canvas, anatomy: Anatomy, own: Regions, changes: Changes,
     side, zone, mm = _side(draws), _zone(draws, 0.6), draws.uniform(22, 46)
     at = _place(canvas, own, side, zone, draws)
     rng = np.random.default_rng(draws.integer(0, 1 << 31))
-    mottle = canvas.blurred(rng.standard_normal(canvas.x.shape), 4)
-    mottle = np.clip(0.8 + 0.2 * mottle / max(float(mottle.std()), 1e-9), 0.2, 1)
+    mottle = np.clip(0.8 + 0.2 * canvas.noise(4, rng), 0.2, 1)
     plane = draws.uniform(0.55, 0.8) * mottle * _patch(canvas, at, (mm, mm), 0.18, draws)
     return _opaque("Pneumonia", own, changes, (side, zone), plane, _size(mm, (30, 38)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,15 +21,19 @@ class Regions:
     """What lies where.
 
     Attributes:
+        half: half width of the body at each pixel's height, mm.
         body: the patient.
         lungs: side → aerated outline, what lies before it left in.
         heart, mediastinum: silhouettes; the aortic knob belongs to the second.
+        within: side → what lies well within the lung field, where findings have room.
     """
 
+    half: Plane
     body: Inside
     lungs: dict[str, Inside]
     heart: Inside
     mediastinum: Inside
+    within: dict[str, Inside]
 
     def field(self, side: str) -> Inside:
         """The lung field that a reader sees: without heart and mediastinum."""
@@ -53,18 +57,27 @@ def regions(canvas: Canvas, anatomy: Anatomy) -> Regions:
     """Outlines as planes."""
     x, y, radius = anatomy.knob
     knob = np.hypot(canvas.x - x, canvas.y - y) < radius
-    return Regions(
-        body=np.abs(canvas.x) < _half(canvas, anatomy),
+    half = _half(canvas, anatomy)
+    own = Regions(
+        half=half,
+        body=np.abs(canvas.x) < half,
         lungs={side: canvas.fill(outline) for side, outline in anatomy.lungs.items()},
         heart=canvas.fill(anatomy.heart),
         mediastinum=canvas.fill(anatomy.mediastinum) | knob,
+        within={},
     )
+    return replace(own, within={side: _well_within(canvas, own.field(side)) for side in own.lungs})
+
+
+def _well_within(canvas: Canvas, field: Inside) -> Inside:
+    deep = canvas.bulge(field, 12) > 0.8
+    return deep if deep.any() else field
 
 
 def tissue(canvas: Canvas, anatomy: Anatomy, own: Regions, draws: Draws) -> Tissue:
     """A healthy chest."""
     deep = np.interp(canvas.y, [-90, -22, 45, 140, 420], np.array([0.5, 0.52, 0.82, 1, 1.04]) * anatomy.depth)
-    share = np.clip(np.abs(canvas.x) / _half(canvas, anatomy), 0, 1)
+    share = np.clip(np.abs(canvas.x) / own.half, 0, 1)
     trunk = deep * np.sqrt(1 - share**2.6)
     trunk += _arms(canvas, anatomy, draws)
     if anatomy.female:
@@ -114,11 +127,7 @@ def _breasts(canvas: Canvas, anatomy: Anatomy, draws: Draws) -> Plane:
 
 def _texture(canvas: Canvas, draws: Draws) -> Plane:
     rng = np.random.default_rng(draws.integer(0, 1 << 31))
-    own = np.zeros(canvas.x.shape)
-    for mm in (2.5, 6.0, 14.0):
-        noise = canvas.blurred(rng.standard_normal(own.shape), mm)
-        own += noise / max(float(noise.std()), 1e-9)
-    return 0.12 * own
+    return 0.12 * sum((canvas.noise(mm, rng) for mm in (2.5, 6.0, 14.0)), np.zeros(canvas.x.shape))
 
 
 def _passages(canvas: Canvas, anatomy: Anatomy, draws: Draws) -> Plane:

@@ -48,7 +48,7 @@ class SimulatedFilm:
         image: (W, H, 1) uint8, kind ``cxr``, spacing in millimetres; the patient's left is on the right.
         organs: of :data:`ORGANS` → (W, H) bool. A lung is its field as a reader sees it: without heart,
             mediastinum and fluid.
-        findings: what was drawn, ``inside`` as (W, H).
+        findings: what can be seen, ``inside`` as (W, H).
         oedema: grade, 0 to 3.
         devices: that are there.
         view: ``PA`` or ``AP``.
@@ -99,7 +99,7 @@ def _film(config: ChestConfig, draws: Draws, name: str) -> SimulatedFilm:
     return SimulatedFilm(
         image=image,
         organs={organ: plane.T for organ, plane in _organs(own, changes, shown).items()},
-        findings=tuple(_as_shown(one, shown) for one in changes.seen if (one.inside & shown).any()),
+        findings=_shown(changes, shown),
         oedema=grade,
         devices=there,
         view="AP" if anatomy.ap else "PA",
@@ -145,5 +145,12 @@ def _organs(own: Regions, changes: Changes, shown: Inside) -> dict[str, Inside]:
     }
 
 
-def _as_shown(one: Seen, shown: Inside) -> Seen:
-    return Seen(one.name, one.side, one.zone, one.size, (one.inside & shown).T)
+def _shown(changes: Changes, shown: Inside) -> tuple[Seen, ...]:
+    """What can be seen: what fluid hides of a lung, or the film does not show, is not there to a reader."""
+    found = []
+    for one in changes.seen:
+        drowned = changes.fluid if one.name in (*OPAQUE, "Pneumothorax") else False
+        inside = one.inside & shown & ~np.asarray(drowned)
+        if inside.any():
+            found.append(Seen(one.name, one.side, one.zone, one.size, inside.T))
+    return tuple(found)
