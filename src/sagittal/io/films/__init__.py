@@ -1,0 +1,1 @@
+"""Published tables about chest films → :class:`~sagittal.io.films.statement.FilmStatement`."""
