@@ -8,10 +8,8 @@ import torch
 from pydantic import ValidationError
 
 from sagittal.errors import ConfigError
+from sagittal.io.films.names import DEVICES, FINDINGS, SEVERITY
 from sagittal.simulate.chest import (
-    DEVICES,
-    FINDINGS,
-    OEDEMA,
     ORGANS,
     ChestConfig,
     SimulatedFilm,
@@ -106,7 +104,7 @@ def test_labels_follow_from_what_was_drawn(made: list[SimulatedFilm]) -> None:
         assert film.labels["Edema"] == (film.oedema >= 2)
         for one in film.findings:
             assert one.inside.shape == (EDGE, EDGE) and one.inside.any()
-    assert {film.oedema for film in made} == set(range(len(OEDEMA)))
+    assert {film.oedema for film in made} == set(range(len(SEVERITY)))
 
 
 def test_everything_at_once() -> None:

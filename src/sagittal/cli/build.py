@@ -190,3 +190,74 @@ def pixel_qa(
         f"statistics in {out / 'stats.md'}",
         markup=False,
     )
+
+
+@group.command(
+    "chest-tasks",
+    epilog="Example:  sagittal build chest-tasks --source nih=tables/ --source chexmask=masks/ "
+    "--pictures nih=images/ --out chest/ --workers 8",
+)
+def chest_tasks(
+    source: Annotated[
+        list[str], typer.Option(help="LAYOUT=FOLDER of tables; may be repeated. See docs/chest-films.md.")
+    ],
+    pictures: Annotated[
+        list[str], typer.Option(help="COLLECTION=FOLDER of films, such as nih=images/; may be repeated.")
+    ],
+    out: Out,
+    imax_films: Annotated[
+        int | None, typer.Option(min=1, help="Films of IMAX; as many as DMAX can match without.")
+    ] = None,
+    rec: Annotated[int, typer.Option(min=0, max=8, help="Boxes asked for, a film.")] = 1,
+    reg: Annotated[int, typer.Option(min=0, max=8, help="Names of boxes asked for, a film.")] = 1,
+    questions: Annotated[int, typer.Option(min=0, max=48, help="Questions in words, a film.")] = 3,
+    workers: Workers = 1,
+    engine: EngineOption = Engine.local,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Seven tasks about chest films, many a film and scattered: IMAX and DMAX of equal size.
+
+    Sources are joined by film, cleaned and measured. The collections are named in docs/chest-films.md.
+    """
+    from sagittal.builders.chest.entries import EntryConfig
+    from sagittal.builders.chest_tasks import build_chest_tasks
+    from sagittal.io.films.sources import open_source
+
+    with progress("building") as report:
+        found = build_chest_tasks(
+            [open_source(name, folder) for name, folder in _pairs(source, "source")],
+            out,
+            pictures=dict(_pairs(pictures, "pictures")),
+            imax_films=imax_films,
+            entries=EntryConfig(rec=rec, reg=reg, questions=questions),
+            seed=seed,
+            workers=workers,
+            engine=engine.value,
+            progress=report,
+        )
+    if as_json:
+        print_json(found)
+        return
+    sets = found["sets"]
+    output().print(
+        f"IMAX: {sets['imax']['films']:,} films, DMAX: {sets['dmax']['films']:,}, "
+        f"{sets['imax']['entries']:,} entries each; test: {sets['test']['films']:,} films, "
+        f"{sets['test']['entries']:,} entries. Statistics in {out / 'stats.md'}",
+        markup=False,
+    )
+
+
+def _pairs(given: list[str], option: str) -> list[tuple[str, Path]]:
+    """``NAME=FOLDER`` …"""
+    from sagittal.errors import ConfigError
+
+    found = []
+    for one in given:
+        name, mark, folder = one.partition("=")
+        if not (name and mark and folder):
+            raise ConfigError(
+                f"--{option} names what lies in a folder.", expected=f"--{option} NAME=FOLDER", got=one
+            )
+        found.append((name, Path(folder)))
+    return found

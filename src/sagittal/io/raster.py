@@ -202,6 +202,17 @@ def write_picture_mask(path: str | Path, mask: Mask) -> None:
     write_table_beside(path, mask)
 
 
+def picture_size(path: str | Path) -> tuple[int, int]:
+    """Width and height of a picture file, from its head alone; a turn that the file asks for is not made.
+
+    Raises:
+        FileFormatError: no picture, or a damaged or too large one.
+        StorageError: the file cannot be read.
+    """
+    with _picture(Path(path)) as picture:
+        return picture.size
+
+
 # -- reading -------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagittal.errors import InputError
+from sagittal.io.films.names import FINDINGS, SEVERITY
 from sagittal.score.bleu import bleu_counts
 from sagittal.score.boxes import iou, is_found
 from sagittal.score.calculation import calculation_figures
@@ -25,10 +26,6 @@ Task = Literal[
     "calculate-cpar", "calculate-ctr", "caption", "cls-multiclass", "cls-multilabel", "rec", "reg",
     "vqa-verify", "vqa-choose", "vqa-query",
 ]  # fmt: skip
-#: Classes of pulmonary edema by their digits (Figure 1).
-SEVERITY = ("none", "vascular congestion", "interstitial edema", "alveolar edema")
-#: How many conditions a multi-label answer tells of (Figure 1).
-CONDITIONS = 10
 
 Figures = Callable[[NDArray[np.float64]], Mapping[str, float]]
 _T = TypeVar("_T")
@@ -97,7 +94,7 @@ def _multiclass(answers: Sequence[Answered]) -> Scored:
 
 
 def _multilabel(answers: Sequence[Answered]) -> Scored:
-    given, truth, faults = _read(answers, lambda text: read_labels(text, CONDITIONS))
+    given, truth, faults = _read(answers, lambda text: read_labels(text, len(FINDINGS)))
     return Scored(label_counts(given, truth).figures, faults)
 
 

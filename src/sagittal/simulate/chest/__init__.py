@@ -1,12 +1,9 @@
 """Simulated chest films with known truth (IMAX's world)."""
 
-from sagittal.simulate.chest.config import DEVICES, FINDINGS, OEDEMA, ChestConfig
+from sagittal.simulate.chest.config import ChestConfig
 from sagittal.simulate.chest.world import ORGANS, SimulatedFilm, simulate_films
 
 __all__ = [
-    "DEVICES",
-    "FINDINGS",
-    "OEDEMA",
     "ORGANS",
     "ChestConfig",
     "SimulatedFilm",

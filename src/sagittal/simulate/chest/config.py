@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self, get_args
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sagittal.errors import ConfigError
+from sagittal.io.films.names import FINDINGS, Finding
 
-Finding = Literal[
-    "Lung Opacity", "Pleural Effusion", "Atelectasis", "Pneumonia", "Edema", "Consolidation", "Pneumothorax",
-    "Fracture", "Infiltration", "Nodule",
-]  # fmt: skip
-#: The ten conditions of IMAX's multi-label task, in the order of its prompt.
-FINDINGS: tuple[Finding, ...] = get_args(Finding)
-#: Grades of pulmonary oedema (MIMIC-CXR-PE-Severity), 0 to 3.
-OEDEMA = ("none", "vascular congestion", "interstitial edema", "alveolar edema")
-Device = Literal["endotracheal tube", "central line", "pacemaker", "gastric tube", "electrodes"]
-DEVICES: tuple[Device, ...] = get_args(Device)
 #: Each has a chance of its own; oedema follows from its grade.
 DRAWN: tuple[Finding, ...] = tuple(name for name in FINDINGS if name != "Edema")
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from sagittal.io.films.names import Device
 from sagittal.simulate.chest.anatomy import Anatomy
 from sagittal.simulate.chest.canvas import Canvas, Plane, Points, course
-from sagittal.simulate.chest.config import Device
 from sagittal.simulate.draws import Draws
 
 

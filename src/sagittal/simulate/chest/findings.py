@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sagittal.io.films.names import Finding
 from sagittal.simulate.chest.anatomy import SIDES, Anatomy
 from sagittal.simulate.chest.bones import Rib
 from sagittal.simulate.chest.canvas import Canvas, Inside, Plane, course
-from sagittal.simulate.chest.config import Finding
 from sagittal.simulate.chest.soft import Regions
 from sagittal.simulate.draws import Draws
 

@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sagittal.io.films.names import DEVICES, FINDINGS, Device, Finding
 from sagittal.io.raster import picture_geometry
 from sagittal.simulate.chest import devices
 from sagittal.simulate.chest.anatomy import Anatomy, draw_anatomy
 from sagittal.simulate.chest.bones import bones, draw_ribs
 from sagittal.simulate.chest.canvas import Canvas, Inside
-from sagittal.simulate.chest.config import DEVICES, DRAWN, FINDINGS, ChestConfig, Device, Finding
+from sagittal.simulate.chest.config import DRAWN, ChestConfig
 from sagittal.simulate.chest.film import Layers, develop, framed
 from sagittal.simulate.chest.findings import (
     DRAWERS,
