@@ -2,7 +2,7 @@
 
 Patients are split four to one. Of the training patients' films, IMAX takes some that have at least three of
 the seven tasks, with all their entries. DMAX comes from the films that remain: a film gives entries of one
-task, now and then of two, until every task has exactly as many entries as in IMAX. Films of test patients with
+task, now and then of two, until every task has exactly as many entries as in IMAX. Test patients' films with
 three tasks are the common test set. No picture is in two of them, under whatever name.
 """
 
