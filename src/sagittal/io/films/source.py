@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -14,9 +15,10 @@ class FilmSource(Protocol):
 
     Attributes:
         name: of the layout.
-        collection: whose ids its films have.
+        collection: whose ids its films have; empty where its statements are of several.
         source, licence: for the record.
-        tables: files that it reads, in a fixed order; pictures are none of them.
+        tables: files that it reads, in a fixed order; pictures are none of them, nor are MIMIC-CXR's
+            reports, a file a study.
     """
 
     @property
@@ -34,8 +36,11 @@ class FilmSource(Protocol):
     @property
     def tables(self) -> tuple[Path, ...]: ...
 
-    def statements(self) -> Iterator[FilmStatement]:
+    def statements(self, left_out: Counter[str]) -> Iterator[FilmStatement]:
         """What the tables state, in their order, in bounded memory.
+
+        Args:
+            left_out: reason → how often something was left out on purpose; it is added to on the way.
 
         Raises:
             LayoutError: a table without a column that it should have; it is named.
