@@ -100,7 +100,7 @@ def test_equal_reports_are_one() -> None:
 
 
 def test_ratios_boxes_and_areas_of_rectangles() -> None:
-    found = measured(masks(), 0.9, (WIDTH, HEIGHT), "PA")
+    found = measured(masks(), 0.9, [(WIDTH, HEIGHT)], "PA")
     assert found.left_out == []
     # Widths 19 of 51; areas 19 × 16 of 2 × 20 × 35.
     assert found.ctr == pytest.approx(19 / 51)
@@ -117,7 +117,7 @@ def test_a_box_over_the_whole_film() -> None:
 
 @pytest.mark.parametrize(("rca", "used"), [(None, True), (0.701, True), (0.7, False), (0.2, False)])
 def test_both_sides_of_the_threshold_of_rca(rca: float | None, used: bool) -> None:
-    found = measured(masks(), rca, (WIDTH, HEIGHT), "PA")
+    found = measured(masks(), rca, [(WIDTH, HEIGHT)], "PA")
     assert (found.ctr is not None) is used
     assert found.left_out == ([] if used else [measuring.LOW_RCA])
 
@@ -133,16 +133,16 @@ def test_both_sides_of_the_threshold_of_rca(rca: float | None, used: bool) -> No
     ],
 )
 def test_masks_of_another_size(size: tuple[int, int], used: bool) -> None:
-    found = measured(masks(), None, size, "PA")
+    found = measured(masks(), None, [size], "PA")
     assert found.left_out == ([] if used else [measuring.OTHER_SIZE])
     assert bool(found.boxes) is used
 
 
 def test_views_decide_what_is_measured() -> None:
-    assert measured(masks(), None, None, "AP").ctr is None
-    assert measured(masks(), None, None, "AP").boxes
-    assert measured(masks(), None, None, None).left_out == ["ratios are those of PA films"]
-    lateral = measured(masks(), None, None, "lateral")
+    assert measured(masks(), None, [], "AP").ctr is None
+    assert measured(masks(), None, [], "AP").boxes
+    assert measured(masks(), None, [], None).left_out == ["ratios are those of PA films"]
+    lateral = measured(masks(), None, [], "lateral")
     assert (lateral.boxes, lateral.left_out) == ({}, [measuring.LATERAL])
 
 
@@ -153,8 +153,8 @@ def test_the_three_markings_and_implausible_masks() -> None:
         ({"left_lung": None}, Outcome.NO_LUNGS),
         (none, Outcome.NEITHER),
     ):
-        assert measured(masks(**changes), None, None, "PA").left_out == [str(outcome)]
-    smear = measured(masks(heart=(0, 25, WIDTH - 1, 26)), None, None, "PA")
+        assert measured(masks(**changes), None, [], "PA").left_out == [str(outcome)]
+    smear = measured(masks(heart=(0, 25, WIDTH - 1, 26)), None, [], "PA")
     assert smear.left_out == [str(Outcome.IMPLAUSIBLE)]
     assert smear.boxes == {}
 
@@ -162,11 +162,11 @@ def test_the_three_markings_and_implausible_masks() -> None:
 @pytest.mark.parametrize("text", ["1 2 3", "a b", "0 4", f"{WIDTH * HEIGHT} 2", "5 3 6 2"])
 def test_runs_that_are_none_are_an_outcome(text: str) -> None:
     strange = FilmMasks(size=(WIDTH, HEIGHT), runs={"heart": text})
-    assert measured(strange, None, None, "PA").left_out == [measuring.UNREADABLE]
+    assert measured(strange, None, [], "PA").left_out == [measuring.UNREADABLE]
 
 
 def test_absurd_sizes_are_refused_before_anything_is_made() -> None:
     for size in ((0, 5), (10**9, 10**9)):
-        assert measured(FilmMasks(size=size, runs={"heart": "1 1"}), None, None, "PA").left_out == [
+        assert measured(FilmMasks(size=size, runs={"heart": "1 1"}), None, [], "PA").left_out == [
             measuring.UNREADABLE
         ]

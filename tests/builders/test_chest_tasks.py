@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chest_pool import PoolSource, film, masks, pool, write_pool
+from chest_pool import HEIGHT, WIDTH, PoolSource, film, masks, pool, write_pool
 from toy_builder import bytes_of
 
 from sagittal.builders.chest import cleaning, measuring, surveying
@@ -156,7 +156,7 @@ def test_every_fault_has_its_outcome(tmp_path: Path) -> None:
     films = [
         changed(0, view="lateral"),
         changed(1, masks=masks(left_lung=None, right_lung=None)),
-        changed(2, size=(100, 400)),
+        changed(2, masks=masks().model_copy(update={"size": (WIDTH, 2 * HEIGHT)})),
         changed(3, rca=0.7),
         changed(4, masks=masks().model_copy(update={"runs": {"heart": "5 99999"}})),
         changed(5, labels={"No Finding": True, "Nodule": True}),

@@ -52,11 +52,11 @@ class PictureFeatures:
             drawn: whether those of the pixel encoder are made, too.
         """
         name = bank_hash(pictures)[:12]
-        seen = _made(Path(folder) / f"{name}-{_weights(model.encoder)}", _seen, model, pictures)
+        seen = _made(Path(folder) / f"{name}-{encoder_hash(model.encoder)}", _seen, model, pictures)
         pixels = None
         if drawn:
             assert model.pixels is not None, "there is an encoder of pixels"
-            own = Path(folder) / f"{name}-{_weights(model.pixels.encoder)}"
+            own = Path(folder) / f"{name}-{encoder_hash(model.pixels.encoder)}"
             pixels = _made(own, _drawn, model, pictures)["pixels"]
         return cls(seen["map"], seen["cls"], pixels, model.config.pooling)
 
@@ -75,25 +75,39 @@ def _tensor(values: NDArray[np.float16], index: NDArray[Any]) -> Tensor:
     return torch.from_numpy(values[index]).float()
 
 
-def _weights(module: nn.Module) -> str:
+def encoder_hash(module: nn.Module) -> str:
+    """What an encoder's features are kept under: of its weights."""
     digest = hashlib.sha256()
     for weight in module.parameters():
         digest.update(weight.detach().numpy().tobytes())
     return digest.hexdigest()[:12]
 
 
+def kept_arrays(folder: Path, make: Callable[[], dict[str, Tensor]]) -> dict[str, NDArray[np.float16]]:
+    """Arrays of a folder, memory-mapped; made where it is not there yet.
+
+    Args:
+        folder: named after all that the arrays follow from.
+        make: makes them, without gradients and in bfloat16.
+    """
+    if not folder.is_dir():
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            made = make()
+        with atomic_folder(folder) as temporary:
+            for name, whole in made.items():
+                np.save(temporary / f"{name}.npy", whole.numpy())
+    return {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
+
+
 def _made(
     folder: Path, look: Callable[[VLM, Sequence[MarkedPicture]], dict[str, Tensor]], model: VLM,
     pictures: Sequence[MarkedPicture],
 ) -> dict[str, NDArray[np.float16]]:  # fmt: skip
-    if not folder.is_dir():
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            parts = [look(model, pictures[n : n + _BATCH]) for n in range(0, len(pictures), _BATCH)]
-        with atomic_folder(folder) as temporary:
-            for name in parts[0]:
-                whole = torch.cat([part[name].half() for part in parts])
-                np.save(temporary / f"{name}.npy", whole.numpy())
-    return {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
+    def make() -> dict[str, Tensor]:
+        parts = [look(model, pictures[n : n + _BATCH]) for n in range(0, len(pictures), _BATCH)]
+        return {name: torch.cat([part[name].half() for part in parts]) for name in parts[0]}
+
+    return kept_arrays(folder, make)
 
 
 def _seen(model: VLM, pictures: Sequence[MarkedPicture]) -> dict[str, Tensor]:

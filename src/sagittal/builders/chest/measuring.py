@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -41,7 +42,7 @@ class Measured:
 
 
 def measured(
-    masks: FilmMasks, rca: float | None, size: tuple[int, int] | None, view: Projection | None
+    masks: FilmMasks, rca: float | None, sizes: Sequence[tuple[int, int]], view: Projection | None
 ) -> Measured:
     """Measure the masks of one film.
 
@@ -50,11 +51,12 @@ def measured(
     Args:
         masks: as published.
         rca: as published; ``None`` for masks that a person drew.
-        size: of the film, as far as its own table states it.
+        sizes: of the film: its picture's, and the original's where it is stated. Masks must have the
+            proportions of one; some sets give pictures that were squeezed, and masks of either.
         view: of the film; ratios are those of PA films alone.
     """
     out = Measured()
-    reason = _unusable(masks, rca, size, view)
+    reason = _unusable(masks, rca, sizes, view)
     if reason:
         out.left_out.append(reason)
         return out
@@ -98,7 +100,7 @@ def thousandths(box: tuple[int, int, int, int], width: int, height: int) -> Thou
 
 
 def _unusable(
-    masks: FilmMasks, rca: float | None, size: tuple[int, int] | None, view: Projection | None
+    masks: FilmMasks, rca: float | None, sizes: Sequence[tuple[int, int]], view: Projection | None
 ) -> str | None:
     width, height = masks.size
     if view == "lateral":
@@ -107,6 +109,7 @@ def _unusable(
         return LOW_RCA
     if min(width, height) < 1 or width * height > MAX_PIXELS:
         return UNREADABLE
-    if size is not None and abs(width * size[1] / (height * size[0]) - 1) > _ASPECT_TOLERANCE:
+    alike = [abs(width * size[1] / (height * size[0]) - 1) <= _ASPECT_TOLERANCE for size in sizes]
+    if alike and not any(alike):
         return OTHER_SIZE
     return None

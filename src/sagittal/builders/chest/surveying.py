@@ -104,13 +104,14 @@ class Survey:
             own_size = picture_size(picture)
         except FileFormatError:
             return name, DAMAGED
-        view, size = told.single.get("view"), told.single.get("size") or own_size
+        view, original = told.single.get("view"), told.single.get("size")
+        sizes = [own_size, *([original] if original else [])]
         found = Measured()
         if told.masks is not None and told.source is not None:
             masks = told.masks
             if isinstance(masks, MaskRow):
                 masks = self.sources[told.source].masks(masks)
-            found = measured(masks, told.rca, size, view)
+            found = measured(masks, told.rca, sizes, view)
         frontal_ratio = view in ("PA", None) and (told.ctr is not None or told.cpar is not None)
         reasons = [*told.left_out, *found.left_out, *([told.marking] if told.marking else [])]
         return FilmFacts(

@@ -1,0 +1,1 @@
+"""IMAX measured: answers to the seven tasks, training data compared, Fisher spectra."""
