@@ -1,0 +1,105 @@
+"""The two networks of chest films: chest-segmenter and chest-findings.
+
+    python recipes/chest.py bank
+    python recipes/chest.py segmenter --real DATA
+    python recipes/chest.py segmenter-simulated
+    python recipes/chest.py findings --real DATA
+    python recipes/chest.py ship --real DATA --ship src/sagittal/weights
+
+``bank`` simulates the films (25 minutes on a core; --part 0/2 and --part 1/2 share it between two processes).
+``segmenter`` learns from simulated films, Montgomery's lungs and pictures without a chest;
+``segmenter-simulated`` from the first alone, to compare with. ``findings`` learns from simulated films and from
+the NIH's labels, organs of its films as the segmenter draws them. A quarter to half an hour each on a core;
+all go on where they were stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sagittal.models.chest.segmenter import SegmenterConfig
+from sagittal.nn.flat_unet import FlatUNet
+from sagittal.runtime import keep_memory
+from sagittal.splits import SPLITS
+from sagittal.train.chest_bank import FilmBank, make_chest_banks
+from sagittal.train.chest_films import montgomery_films, other_pictures
+from sagittal.train.chest_segmenting import Ground, SegmenterTraining, Squares
+from sagittal.train.loop import Loop, LoopConfig
+
+SEED = 20270
+#: Simulated validation films that choices are made by.
+HELD = 40
+SEGMENTER = LoopConfig(
+    steps=2_000, rate=2e-3, warm_up=60, decay=0.01, mean_over=150, save_every=100, score_every=400
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("step", choices=("bank", "segmenter", "segmenter-simulated", "findings", "ship"))
+    parser.add_argument("--real", type=Path, help="folder of the real films")
+    parser.add_argument("--out", type=Path, default=Path("runs/chest"))
+    parser.add_argument("--ship", type=Path, default=Path("runs/chest/ship"), help="folder of checkpoints")
+    parser.add_argument("--part", default="0/1", help="of the bank: which of how many processes")
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--seed", type=int, default=SEED)
+    given = parser.parse_args()
+    if given.real is None and given.step in ("segmenter", "findings", "ship"):
+        parser.error(f"{given.step} needs --real")
+    torch.manual_seed(given.seed)
+    torch.set_flush_denormal(True)
+    keep_memory()
+    if given.step == "bank":
+        _bank(given)
+    elif given.step.startswith("segmenter"):
+        _segmenter(given)
+
+
+def _bank(given: argparse.Namespace) -> None:
+    number, of = (int(n) for n in given.part.split("/"))
+    for split in SPLITS:
+        make_chest_banks(
+            split, given.out / "bank", part=(number, of),
+            progress=lambda done, of, split=split: _say(f"{split}: {done} of {of}"),
+        )  # fmt: skip
+
+
+def _segmenter(given: argparse.Namespace) -> None:
+    config = SegmenterConfig()
+    network = FlatUNet(config.network).to(memory_format=torch.channels_last).train()
+    real, held = {}, {"simulated": simulated_squares(FilmBank.read(given.out / "bank" / "validation"), HELD)}
+    if given.step == "segmenter":
+        real = {
+            "lungs": Squares.real(montgomery_films(given.real, "train", config.edge)),
+            "others": Squares.real(other_pictures(given.real, "train", config.edge)),
+        }
+        held["lungs"] = Squares.real(montgomery_films(given.real, "validation", config.edge))
+        held["others"] = Squares.real(other_pictures(given.real, "validation", config.edge))
+    ground = Ground(FilmBank.read(given.out / "bank" / "train"), real)
+    training = SegmenterTraining(network, ground, held, config.edge, 8, given.seed)
+    Loop(network, SEGMENTER, training.loss, given.out / given.step, scores=training.scores, say=_say).run(
+        minutes=given.minutes
+    )
+
+
+def simulated_squares(bank: FilmBank, count: int) -> Squares:
+    """The first films of a bank."""
+    numbers = range(min(count, len(bank)))
+    return Squares(
+        torch.from_numpy(np.stack([bank.film(n) for n in numbers])),
+        torch.from_numpy(np.stack([bank.organ(n) for n in numbers])),
+    )
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Networks that look at chest films: one draws heart and lungs, one tells findings."""
