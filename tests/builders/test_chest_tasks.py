@@ -125,6 +125,16 @@ def test_a_build_that_was_stopped_goes_on(
     assert sets == examples(built)
 
 
+def test_everything_there_is_to_train_on(source: PoolSource, built: Path, tmp_path: Path) -> None:
+    build(source, tmp_path / "new", everything=True)
+    whole = {one.id: one for one in read_examples(tmp_path / "new" / "train")}
+    sets = examples(built)
+    parts = [one for arm in ("imax", "dmax") for one in sets[arm]]
+    assert all(whole[one.id] == one for one in parts)
+    assert not {one.patient for one in whole.values()} & {one.patient for one in sets["test"]}
+    assert len(whole) > len(parts)
+
+
 def test_another_build_is_refused(built: Path, source: PoolSource, tmp_path: Path) -> None:
     other = pool(tmp_path / "other", COUNT, seed=1)
     before = bytes_of(built)

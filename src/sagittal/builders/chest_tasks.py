@@ -6,6 +6,7 @@ The folder it makes::
     facts/          every film, cleaned and measured
     imax/ dmax/     training sets of equal numbers of entries, task by task
     test/           films of other patients
+    train/          all films of the training patients with all their entries, if asked for
     chosen.json     how films were divided, and why some were left out
     stats.md .png   the same to read and to look at (Figure 2)
 
@@ -30,7 +31,10 @@ from sagittal.builders.pools import EngineName
 from sagittal.files import storage_errors, write_json
 from sagittal.io.films.source import FilmSource
 
+#: Sets that are always made.
 ARMS = ("imax", "dmax", "test")
+#: All there is to train on: IMAX and DMAX are parts of it.
+WHOLE = "train"
 #: Films of one shard of a set.
 FILMS_PER_SHARD = 512
 
@@ -41,6 +45,7 @@ def build_chest_tasks(
     *,
     pictures: Mapping[str, Path],
     imax_films: int | None = None,
+    everything: bool = False,
     entries: EntryConfig | None = None,
     seed: int = 0,
     workers: int = 1,
@@ -55,6 +60,7 @@ def build_chest_tasks(
         pictures: collection → folder that its pictures' paths count from. Paths in the examples begin with
             the collection's name.
         imax_films: films of IMAX; as many as DMAX can match when ``None``.
+        everything: whether ``train/`` is made, too.
         entries: how many entries a film gives.
         seed: of every draw.
         workers, engine, progress: see :func:`sagittal.builders.engine.run`; the progress is reported over
@@ -88,7 +94,8 @@ def build_chest_tasks(
     chosen = choose(offers, seed, imax_films)
     plan = {"tables": tables_hash(sources), "imax_films": len(chosen.imax), "shares": dict(SHARES)}
     terms = {one.name: (one.source, one.licence) for one in sources}
-    for arm in ARMS:
+    arms = (*ARMS, WHOLE) if everything else ARMS
+    for arm in arms:
         films: Mapping[str, Any] = getattr(chosen, arm)
         cases = [FilmCase(name, where[name], dict(own)) for name, own in films.items()]
         if cases:
@@ -105,7 +112,7 @@ def build_chest_tasks(
         "left_out": {**dict(sorted(dropped.items())), **chosen.left_out},
         "not_used": dict(sorted(kept_back.items())),
         "rows": join.left_out(),
-        "sets": {arm: described(getattr(chosen, arm)) for arm in ARMS},
+        "sets": {arm: described(getattr(chosen, arm)) for arm in arms},
     }
     write_json(out / "chosen.json", found)
     write_statistics(out, found)

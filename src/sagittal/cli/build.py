@@ -208,6 +208,9 @@ def chest_tasks(
     imax_films: Annotated[
         int | None, typer.Option(min=1, help="Films of IMAX; as many as DMAX can match without.")
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="Also a set of all training films with all their entries.")
+    ] = False,
     rec: Annotated[int, typer.Option(min=0, max=8, help="Boxes asked for, a film.")] = 1,
     reg: Annotated[int, typer.Option(min=0, max=8, help="Names of boxes asked for, a film.")] = 1,
     questions: Annotated[int, typer.Option(min=0, max=48, help="Questions in words, a film.")] = 3,
@@ -230,6 +233,7 @@ def chest_tasks(
             out,
             pictures=dict(_pairs(pictures, "pictures")),
             imax_films=imax_films,
+            everything=everything,
             entries=EntryConfig(rec=rec, reg=reg, questions=questions),
             seed=seed,
             workers=workers,

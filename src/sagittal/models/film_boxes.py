@@ -1,6 +1,6 @@
 """Boxes on a film ↔ boxes on the square that a model sees of it, both in thousandths.
 
-A model sees a film with its blank borders cut off and padded to a square (:class:`Frame`), so it is asked, and
+A model sees a film with its blank borders cut off and padded to a square (:class:`Frame`): it is asked, and
 answers, about the square; everyone else speaks of the film.
 """
 

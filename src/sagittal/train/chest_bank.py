@@ -24,10 +24,11 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from sagittal.errors import FileFormatError, LayoutError
 from sagittal.files import atomic_folder, manifest, storage_errors, to_json_text
+from sagittal.io.films.names import FINDINGS
 from sagittal.io.run_lengths import runs_of
 from sagittal.measure.chest import measure_chest
 from sagittal.simulate.bank import check_manifest, settle_manifest
-from sagittal.simulate.chest import FINDINGS, ORGANS, ChestConfig, SimulatedFilm, simulate_films
+from sagittal.simulate.chest import ORGANS, ChestConfig, SimulatedFilm, simulate_films
 from sagittal.splits import Split
 from sagittal.study import Mask
 from sagittal.train.packaged import packaged_table

@@ -17,9 +17,9 @@ from sagittal.builders.pixel_qa.found import shown_picture
 from sagittal.builders.vqa_sets import load_vqa_set
 from sagittal.errors import FileFormatError, LayoutError
 from sagittal.files import storage_errors
+from sagittal.io.films.names import FINDINGS
 from sagittal.io.raster import read_picture
 from sagittal.models.chest.films import square, upright
-from sagittal.simulate.chest import FINDINGS
 from sagittal.simulate.chest.config import Finding
 from sagittal.splits import Split, split_of
 from sagittal.study import Image

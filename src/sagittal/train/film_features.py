@@ -46,8 +46,8 @@ class FilmFeatures:
                 for own in films.squares.split(_BATCH)
             ]
             return {
-                "tokens": torch.cat([part.tokens[:, 0].half() for part in parts]),
-                "cls": torch.cat([part.cls[:, 0].half() for part in parts]),
+                "tokens": torch.cat([part.tokens[:, 0].float() for part in parts]).half(),
+                "cls": torch.cat([part.cls[:, 0].float() for part in parts]).half(),
             }
 
         kept = kept_arrays(Path(folder) / f"{films.hash[:12]}-{encoder_hash(model.encoder)}", look)

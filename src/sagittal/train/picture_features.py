@@ -105,7 +105,7 @@ def _made(
 ) -> dict[str, NDArray[np.float16]]:  # fmt: skip
     def make() -> dict[str, Tensor]:
         parts = [look(model, pictures[n : n + _BATCH]) for n in range(0, len(pictures), _BATCH)]
-        return {name: torch.cat([part[name].half() for part in parts]) for name in parts[0]}
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     return kept_arrays(folder, make)
 

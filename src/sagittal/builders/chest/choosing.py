@@ -57,15 +57,17 @@ class Offer:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The three sets: film → how many entries of each task it gives.
+    """The sets: film → how many entries of each task it gives.
 
     Attributes:
+        train: all films of training patients, with all their entries; IMAX and DMAX are parts of it.
         left_out: reason → films.
     """
 
     imax: Mapping[str, Counts]
     dmax: Mapping[str, Counts]
     test: Mapping[str, Counts]
+    train: Mapping[str, Counts]
     left_out: Mapping[str, int]
 
 
@@ -109,7 +111,8 @@ def choose(offers: Iterable[Offer], seed: int, imax_films: int | None = None) ->
         )
     imax = {one.name: one.entries for one in dense[:count]}
     test = {one.name: one.entries for one in testing if len(one.tasks) >= LEAST_TASKS}
-    return Chosen(imax, chosen, test, dict(sorted(left_out.items())))
+    train = {one.name: one.entries for one in training}
+    return Chosen(imax, chosen, test, train, dict(sorted(left_out.items())))
 
 
 def _without_copies(offers: Iterable[Offer], left_out: Counter[str]) -> list[Offer]:
