@@ -6,9 +6,9 @@
     python recipes/chest.py findings --real DATA
     python recipes/chest.py ship --real DATA --ship src/sagittal/weights
 
-``bank`` simulates the films (25 minutes on a core; --part 0/2 and --part 1/2 share it between two processes).
+``bank`` simulates the films (25 minutes on a core; --part 0/2 and --part 1/2 share it between processes).
 ``segmenter`` learns from simulated films, Montgomery's lungs and pictures without a chest;
-``segmenter-simulated`` from the first alone, to compare with. ``findings`` learns from simulated films and from
+``segmenter-simulated`` from the first alone, to compare with. ``findings`` learns from simulated films and
 the NIH's labels, organs of its films as the segmenter draws them. A quarter to half an hour each on a core;
 all go on where they were stopped.
 """

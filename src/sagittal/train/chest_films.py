@@ -1,4 +1,4 @@
-"""Real films to learn from: lungs of the Montgomery set, the NIH's text-mined labels, pictures without a chest.
+"""Real films to learn from: Montgomery's lungs, the NIH's text-mined labels, pictures without a chest.
 
 What is known of a place is a code (:data:`CODES`): a film with marked lungs says nothing of its heart.
 """
@@ -31,7 +31,7 @@ CODES: tuple[tuple[int, ...], ...] = ((0,), (1,), (2,), (3,), (2, 3), (0, 1))
 LEFT, RIGHT, LUNG, NO_LUNG = 2, 3, 4, 5
 #: A lung's box reaches so far beyond the middle of both, as a share of their width, where it is one of two.
 _BEYOND = 0.2
-#: The findings that the NIH's labels have, by their name there; all others of ours are not known of its films.
+#: The findings that the NIH's labels have, by their name there; others of ours are not known of its films.
 NIH_FINDINGS: Mapping[str, Finding] = {
     "Effusion": "Pleural Effusion", "Atelectasis": "Atelectasis", "Pneumonia": "Pneumonia", "Edema": "Edema",
     "Consolidation": "Consolidation", "Pneumothorax": "Pneumothorax", "Infiltration": "Infiltration",
@@ -87,7 +87,10 @@ def _marked(picture: MarkedPicture, edge: int) -> RealFilm:
 def other_pictures(data: Path, split: Split, edge: int) -> list[RealFilm]:
     """Pictures of heads and bellies (VQA-RAD), on which there is no lung and no heart to be found."""
     return [
-        RealFilm(image.name, image.name, square(upright(image), edge)[0], torch.zeros(edge, edge, dtype=torch.uint8))
+        RealFilm(
+            image.name, image.name, square(upright(image), edge)[0],
+            torch.zeros(edge, edge, dtype=torch.uint8),
+        )
         for image in other_images(data, split)
     ]  # fmt: skip
 
