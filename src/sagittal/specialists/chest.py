@@ -1,7 +1,7 @@
 """Our two networks of chest films as specialists: loaded when they are first asked, once a process.
 
-:class:`ChestOrgans` draws heart and lungs and measures on them; :class:`ChestReader` tells findings. Both take
-one film of any size and bit depth, grey or colour; what cannot be a film is refused, and a film on which
+:class:`ChestOrgans` draws heart and lungs and measures on them; :class:`ChestReader` tells findings. Both
+take one film of any size and bit depth, grey or colour; what cannot be a film is refused, and a film on which
 nothing is found is an outcome, not an invented mask.
 """
 

@@ -41,19 +41,21 @@ def segmenter_scores(segmenter: ChestSegmenter, data: Path, bank: FilmBank) -> I
         rows, _ = organ_rows(segmenter, films)
         for organ, figure in dice_figures(rows).items():
             own = [row.dice for row in rows if row.organ == organ]
-            yield Score(
-                data=name, metric="Dice", of=organ, value=round(figure.value, 3), cases=len(own),
-                low=round(min(own), 3), high=round(max(own), 3),
-            )  # fmt: skip
+            yield _score(name, "Dice", organ, figure.value, len(own), (min(own), max(own)))
 
 
 def findings_scores(read: Mapping[str, Read]) -> Iterator[Score]:
     """AUROC of each finding on each set, and their mean."""
     for name, own in read.items():
         for finding, (_, films, figure) in finding_figures(own).items():
-            yield Score(data=name, metric="AUROC", of=finding, value=round(figure.value, 3), cases=films)
-        mean = mean_auroc(own)
-        yield Score(
-            data=name, metric="AUROC", of="mean of the findings", value=round(mean.value, 3),
-            cases=len(own.known),
-        )  # fmt: skip
+            yield _score(name, "AUROC", finding, figure.value, films)
+        yield _score(name, "AUROC", "mean of the findings", mean_auroc(own).value, len(own.known))
+
+
+def _score(
+    data: str, metric: str, of: str, value: float, cases: int, ends: tuple[float, float] | None = None
+) -> Score:
+    low, high = (None, None) if ends is None else (round(ends[0], 3), round(ends[1], 3))
+    return Score(
+        data=data, metric=metric, of=of, value=round(value, 3), case="", cases=cases, low=low, high=high
+    )

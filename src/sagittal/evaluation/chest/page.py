@@ -103,8 +103,8 @@ def words_of_organs(bank: FilmBank, steps: Sequence[str]) -> list[str]:
     """What the tables of organs say."""
     return [
         f"Simulated films: {len(bank)}, SHA-256 {bank.sha256()[:16]}…, seed and number by "
-        "`train/tables/chest_banks.yaml`, settled before training. Mean Dice on the film's own pixels with its "
-        "95 % interval over resampled patients (500 draws). "
+        "`train/tables/chest_banks.yaml`, settled before training. Mean Dice on the film's own pixels with "
+        "its 95 % interval over resampled patients (500 draws). "
         f"Columns: {'; '.join(steps)}. A film that the network draws nothing on counts with Dice 0.",
         "",
     ]
