@@ -6,9 +6,9 @@
     python recipes/chest.py findings --real DATA
     python recipes/chest.py ship --real DATA --ship src/sagittal/weights
 
-``bank`` simulates the films (25 minutes on a core; --part 0/2 and --part 1/2 share it between two processes).
+``bank`` simulates the films (25 minutes on a core; --part 0/2 and --part 1/2 share it between processes).
 ``segmenter`` learns from simulated films, Montgomery's lungs and pictures without a chest;
-``segmenter-simulated`` from the first alone, to compare with. ``findings`` learns from simulated films and from
+``segmenter-simulated`` from the first alone, to compare with. ``findings`` learns from simulated films and
 the NIH's labels, organs of its films as the segmenter draws them. A quarter to half an hour each on a core;
 all go on where they were stopped.
 """
@@ -21,18 +21,33 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sagittal.models.chest.segmenter import SegmenterConfig
+from sagittal.evaluation.chest.cards import NIH, SIMULATED, findings_scores, segmenter_scores
+from sagittal.evaluation.chest.readings import operating_points, read_bank, read_nih
+from sagittal.models.chest.findings import ChestFindings, FindingsConfig, findings_card, save_chest_findings
+from sagittal.models.chest.network import ENCODER, FindingsNetwork
+from sagittal.models.chest.segmenter import (
+    ChestSegmenter,
+    SegmenterConfig,
+    save_chest_segmenter,
+    segmenter_card,
+)
 from sagittal.nn.flat_unet import FlatUNet
 from sagittal.runtime import keep_memory
 from sagittal.splits import SPLITS
 from sagittal.train.chest_bank import FilmBank, make_chest_banks
-from sagittal.train.chest_films import montgomery_films, other_pictures
+from sagittal.train.chest_films import montgomery_films, nih_films, other_pictures
+from sagittal.train.chest_reading import ReadingTraining, real_films, simulated_films
 from sagittal.train.chest_segmenting import Ground, SegmenterTraining, Squares
-from sagittal.train.loop import Loop, LoopConfig
+from sagittal.train.loop import Loop, LoopConfig, use_mean
+from sagittal.train.mpllm import rounded
 
 SEED = 20270
 #: Simulated validation films that choices are made by.
 HELD = 40
+FINDINGS_LOOP = LoopConfig(
+    steps=2_400, rate=1.5e-3, hidden_rate=4e-3, warm_up=100, decay=0.02, mean_over=200, save_every=100,
+    score_every=400,
+)  # fmt: skip
 SEGMENTER = LoopConfig(
     steps=2_000, rate=2e-3, warm_up=60, decay=0.01, mean_over=150, save_every=100, score_every=400
 )
@@ -57,7 +72,11 @@ def main() -> None:
     keep_memory()
     if given.step == "bank":
         _bank(given)
-    elif given.step.startswith("segmenter"):
+    elif given.step == "findings":
+        _findings(given)
+    elif given.step == "ship":
+        _ship(given)
+    else:
         _segmenter(given)
 
 
@@ -86,6 +105,55 @@ def _segmenter(given: argparse.Namespace) -> None:
     Loop(network, SEGMENTER, training.loss, given.out / given.step, scores=training.scores, say=_say).run(
         minutes=given.minutes
     )
+
+
+def _findings(given: argparse.Namespace) -> None:
+    banks = {split: FilmBank.read(given.out / "bank" / split) for split in ("train", "validation")}
+    segmenter = drawn_by(given.out, "segmenter")
+    real, held = (real_films(nih_films(given.real, split), segmenter) for split in ("train", "validation"))
+    network = FindingsNetwork(ENCODER).train()
+    simulated = simulated_films(banks["validation"], range(len(banks["validation"])))
+    training = ReadingTraining(
+        network, banks["train"], real, {"simulated": simulated, "real": held}, 24, given.seed
+    )
+    hidden = [p for p in network.encoder.blocks.parameters() if p.ndim == 2]
+    Loop(
+        network, FINDINGS_LOOP, training.loss, given.out / "findings", scores=training.scores, say=_say,
+        hidden=hidden,
+    ).run(minutes=given.minutes)  # fmt: skip
+
+
+def drawn_by(out: Path, step: str) -> ChestSegmenter:
+    """The segmenter of a step, by the running mean of its weights."""
+    config = SegmenterConfig()
+    network = FlatUNet(config.network)
+    use_mean(torch.load(out / step / "last.pt", weights_only=True), network)
+    return ChestSegmenter(network.eval(), config)
+
+
+def _ship(given: argparse.Namespace) -> None:
+    """Both checkpoints, scored as they ship: with weights of half precision."""
+    recipe = f"recipes/chest.py, seed {given.seed}"
+    segmenter = drawn_by(given.out, "segmenter")
+    rounded(segmenter.network)
+    scores = tuple(segmenter_scores(segmenter, given.real, FilmBank.read(given.out / "bank" / "test")))
+    card = segmenter_card(scores, recipe)
+    save_chest_segmenter(given.ship / "chest-segmenter", segmenter.network, segmenter.config, card=card)
+    network = FindingsNetwork(ENCODER)
+    use_mean(torch.load(given.out / "findings" / "last.pt", weights_only=True), network)
+    rounded(network)
+    model = ChestFindings(network.eval(), FindingsConfig())
+    points = {
+        "simulated": operating_points(read_bank(model, FilmBank.read(given.out / "bank" / "validation"))),
+        "real": operating_points(read_nih(model, nih_films(given.real, "validation"))),
+    }
+    model = ChestFindings(network, FindingsConfig.model_validate({"points": points}))
+    read = {
+        SIMULATED: read_bank(model, FilmBank.read(given.out / "bank" / "test")),
+        NIH: read_nih(model, nih_films(given.real, "test")),
+    }
+    card = findings_card(tuple(findings_scores(read)), recipe)
+    save_chest_findings(given.ship / "chest-findings", network, model.config, card=card)
 
 
 def simulated_squares(bank: FilmBank, count: int) -> Squares:

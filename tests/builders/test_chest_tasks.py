@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chest_pool import HEIGHT, WIDTH, PoolSource, film, masks, pool, write_pool
 from toy_builder import bytes_of
 
+from chest_pool import HEIGHT, WIDTH, PoolSource, film, masks, pool, write_pool
 from sagittal.builders.chest import cleaning, measuring, surveying
 from sagittal.builders.chest.choosing import COPY
 from sagittal.builders.chest.join import join_sources

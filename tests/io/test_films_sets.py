@@ -19,10 +19,10 @@ import pytest
 from sagittal.errors import ConfigError, FileFormatError, InputError, LayoutError
 from sagittal.io.films import mimic_cxr_jpg, mimic_diff_vqa, nih, openi
 from sagittal.io.films.findings import common_findings, findings_of
+from sagittal.io.films.names import FINDINGS
 from sagittal.io.films.source import FilmSource
 from sagittal.io.films.sources import SOURCES, open_source
 from sagittal.io.films.statement import FilmStatement, MaskRow, Sign
-from sagittal.simulate.chest.config import FINDINGS
 
 PATIENT, STUDY = "10000032", "50414267"
 DICOM = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"

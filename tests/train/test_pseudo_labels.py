@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from chest_pool import film, write_pool
 
+from chest_pool import film, write_pool
 from sagittal.builders.chest.prompts import SEVEN
 from sagittal.builders.chest_tasks import build_chest_tasks
 from sagittal.builders.shards import read_examples

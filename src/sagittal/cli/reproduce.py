@@ -23,6 +23,7 @@ class Report(StrEnum):
     mpllm_small = "mpllm-small"
     medplib = "medplib"
     medplib_small = "medplib-small"
+    chest_specialists = "chest-specialists"
 
 
 def register(app: typer.Typer) -> None:
@@ -76,6 +77,10 @@ def reproduce(
         from sagittal.cli.reproduce_medplib import small_page as medplib_page
 
         title, lines = "The shipped MedPLIB", medplib_page(model, data, work, out)
+    elif report is Report.chest_specialists:
+        from sagittal.cli.reproduce_chest import chest_page
+
+        title, lines = "The networks of chest films", chest_page(model, data, work, out)
     elif report is Report.voxelprompt:
         from sagittal.cli.reproduce_tasks import tasks_page
 

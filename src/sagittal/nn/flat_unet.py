@@ -94,7 +94,8 @@ class FlatUNet(nn.Module):
         multiple = self.config.multiple
         if pictures.ndim != 4 or pictures.shape[1] != 1 or any(n % multiple for n in pictures.shape[2:]):
             raise InputError(
-                "Pictures are grey, their sides whole halvings.", expected=f"(B, 1, n·{multiple}, m·{multiple})",
+                "Pictures are grey, their sides can be halved.",
+                expected=f"(B, 1, n·{multiple}, m·{multiple})",
                 got=tuple(pictures.shape),
             )  # fmt: skip
         x = functional.pixel_unshuffle(pictures, 2).contiguous(memory_format=torch.channels_last)

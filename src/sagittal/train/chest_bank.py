@@ -25,12 +25,13 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from sagittal.errors import FileFormatError, LayoutError
 from sagittal.files import atomic_folder, manifest, storage_errors, to_json_text
 from sagittal.io.films.names import FINDINGS
+from sagittal.io.raster import picture_geometry
 from sagittal.io.run_lengths import runs_of
 from sagittal.measure.chest import measure_chest
 from sagittal.simulate.bank import check_manifest, settle_manifest
 from sagittal.simulate.chest import ORGANS, ChestConfig, SimulatedFilm, simulate_films
 from sagittal.splits import Split
-from sagittal.study import Mask
+from sagittal.study import Image, Mask
 from sagittal.train.packaged import packaged_table
 
 #: Films written at a time.
@@ -136,6 +137,12 @@ class FilmBank:
         """(rows, columns) bits of one."""
         block, at = self._place(number)
         return self.findings[block][at]
+
+    def image(self, number: int) -> Image:
+        """One, as the rest of the project takes it."""
+        film, facts = self.film(number), self.facts[number]
+        geometry = picture_geometry(film.shape[1], film.shape[0], facts.mm)
+        return Image(np.ascontiguousarray(film.T)[:, :, None], geometry, "cxr", facts.name)
 
     def sha256(self) -> str:
         """Over pixels, organs, findings and facts, to name a set in results."""

@@ -1,4 +1,4 @@
-"""Real films to learn from: lungs of the Montgomery set, the NIH's text-mined labels, pictures without a chest.
+"""Real films to learn from: Montgomery's lungs, the NIH's text-mined labels, pictures without a chest.
 
 What is known of a place is a code (:data:`CODES`): a film with marked lungs says nothing of its heart.
 """
@@ -17,10 +17,9 @@ from sagittal.builders.pixel_qa.found import shown_picture
 from sagittal.builders.vqa_sets import load_vqa_set
 from sagittal.errors import FileFormatError, LayoutError
 from sagittal.files import storage_errors
-from sagittal.io.films.names import FINDINGS
+from sagittal.io.films.names import FINDINGS, Finding
 from sagittal.io.raster import read_picture
 from sagittal.models.chest.films import square, upright
-from sagittal.simulate.chest.config import Finding
 from sagittal.splits import Split, split_of
 from sagittal.study import Image
 from sagittal.train.picture_bank import MarkedPicture
@@ -31,7 +30,7 @@ CODES: tuple[tuple[int, ...], ...] = ((0,), (1,), (2,), (3,), (2, 3), (0, 1))
 LEFT, RIGHT, LUNG, NO_LUNG = 2, 3, 4, 5
 #: A lung's box reaches so far beyond the middle of both, as a share of their width, where it is one of two.
 _BEYOND = 0.2
-#: The findings that the NIH's labels have, by their name there; all others of ours are not known of its films.
+#: The findings that the NIH's labels have, by their name there; others of ours are not known of its films.
 NIH_FINDINGS: Mapping[str, Finding] = {
     "Effusion": "Pleural Effusion", "Atelectasis": "Atelectasis", "Pneumonia": "Pneumonia", "Edema": "Edema",
     "Consolidation": "Consolidation", "Pneumothorax": "Pneumothorax", "Infiltration": "Infiltration",
@@ -87,7 +86,10 @@ def _marked(picture: MarkedPicture, edge: int) -> RealFilm:
 def other_pictures(data: Path, split: Split, edge: int) -> list[RealFilm]:
     """Pictures of heads and bellies (VQA-RAD), on which there is no lung and no heart to be found."""
     return [
-        RealFilm(image.name, image.name, square(upright(image), edge)[0], torch.zeros(edge, edge, dtype=torch.uint8))
+        RealFilm(
+            image.name, image.name, square(upright(image), edge)[0],
+            torch.zeros(edge, edge, dtype=torch.uint8),
+        )
         for image in other_images(data, split)
     ]  # fmt: skip
 

@@ -87,8 +87,8 @@ class SegmenterTraining:
     """
 
     def __init__(
-        self, network: FlatUNet, ground: Ground, held: Mapping[str, Squares], edge: int, batch: int, seed: int,
-        config: LookConfig | None = None,
+        self, network: FlatUNet, ground: Ground, held: Mapping[str, Squares], edge: int, batch: int,
+        seed: int, config: LookConfig | None = None,
     ) -> None:  # fmt: skip
         self.network, self.ground, self.held = network, ground, held
         self.edge, self.count, self.seed = edge, batch, seed
@@ -112,7 +112,7 @@ class SegmenterTraining:
         return films[:, None], torch.where(shown, places, 0)
 
     def scores(self) -> dict[str, float]:
-        """Dice of the lungs, and of the heart where it is known, over each held set; ``score`` is their mean."""
+        """Mean Dice of the lungs, and of the heart where it is known; ``score`` is the mean over all."""
         found = {}
         for name, own in self.held.items():
             for organ, value in self._held(own).items():

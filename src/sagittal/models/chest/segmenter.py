@@ -222,7 +222,7 @@ def open_chest_segmenter(folder: str | Path) -> ChestSegmenter:
     checkpoint.check_size(lambda: FlatUNet(config.network))
     network = FlatUNet(config.network)
     checkpoint.load_into(network)
-    return ChestSegmenter(network.to(memory_format=torch.channels_last).eval(), config)
+    return ChestSegmenter(network.eval(), config)
 
 
 def segmenter_card(scores: tuple[Score, ...], recipe: str) -> Card:
@@ -240,9 +240,9 @@ def segmenter_card(scores: tuple[Score, ...], recipe: str) -> Card:
         scores=scores,
         limits=(
             "medical research software, not a medical device: never for diagnosis or treatment",
-            "the heart was learnt from simulated films alone; no real film with a heart's outline was at hand",
+            "the heart was learnt from simulated films alone; no real film with a heart's outline was",
             "frontal films of adults; a lateral film is not found out, it must be declared",
             "a mirrored film is not found out: sides are those of the film as it is shown",
         ),
-        accepts=Accepts(kinds=FILMS, most_volumes=1, pictures=True),
+        accepts=Accepts(kinds=FILMS, most_volumes=1, most_sessions=1, regions=False, pictures=True),
     )
