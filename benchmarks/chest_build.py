@@ -4,9 +4,9 @@
 
 Makes a table in CheXmask's form, three masks a film as runs of pixels at 2,500×3,000, and one in the form
 of NIH ChestX-ray14, and builds from both with n and with 2n films, and with two workers. Masks are smooth
-shapes with ragged edges, a few thousand runs a film as published ones have; pictures are of a few pixels, since
-their bytes are hashed and not decoded, which a disk's speed decides. Each build is a child process, timed from
-its start to its last byte.
+shapes with ragged edges, a few thousand runs a film as published ones have; pictures are of a few pixels,
+since their bytes are hashed and not decoded, which a disk's speed decides. Each build is a child process,
+timed from its start to its last byte.
 """
 
 from __future__ import annotations
@@ -84,9 +84,8 @@ def child(folder: Path, out: Path, workers: int) -> None:
     """One build; prints seconds of the CPU and peak memory."""
     import resource
 
-    from sagittal.io.films.sources import open_source
-
     from sagittal.builders.chest_tasks import build_chest_tasks
+    from sagittal.io.films.sources import open_source
 
     found = build_chest_tasks(
         [open_source("chexmask", folder / "chexmask"), open_source("nih", folder / "nih")],

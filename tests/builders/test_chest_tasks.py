@@ -17,6 +17,7 @@ from sagittal.builders.chest.join import join_sources
 from sagittal.builders.chest.surveying import Survey, read_facts
 from sagittal.builders.chest_tasks import ARMS, build_chest_tasks
 from sagittal.builders.shards import read_examples
+from sagittal.cli import main
 from sagittal.errors import ConfigError, InputError
 from sagittal.example import Example
 from sagittal.files import sha256_file
@@ -244,3 +245,50 @@ def test_a_join_is_kept_and_made_anew_where_tables_changed(tmp_path: Path) -> No
     assert path.stat().st_mtime_ns == first
     other = pool(tmp_path / "in", 7)
     assert len(join_sources([other], path).films()) == 7
+
+
+# -- the command -----------------------------------------------------------------------------------------
+
+
+def call(*arguments: object) -> int:
+    """The exit code of a command."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(one) for one in arguments])
+        raise SystemExit(0)
+    return int(stopped.value.code or 0)
+
+
+def test_the_command_builds_and_tells(
+    source: PoolSource, built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = f"pool={source.path.parent}"
+    asked = ("--source", f"statements={source.path.parent}", "--pictures", pictures)
+    assert call("build", "chest-tasks", *asked, "--out", tmp_path / "out", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["sets"] == json.loads((built / "chosen.json").read_text())["sets"]
+    assert (tmp_path / "out" / "stats.png").stat().st_size > 1_000
+    assert "Entries by task" in (tmp_path / "out" / "stats.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--source", "nih", "--pictures", "nih=x"], "NAME=FOLDER"),
+        (["--source", "nih=FOLDER", "--pictures", "=x"], "NAME=FOLDER"),
+        (["--source", "mystery=FOLDER", "--pictures", "nih=x"], "mystery"),
+        (["--source", "nih=FOLDER", "--pictures", "nih=FOLDER"], "Patient ID"),
+        (["--source", "nih=EMPTY", "--pictures", "nih=FOLDER"], "Data_Entry"),
+    ],
+)
+def test_bad_input_is_named(
+    given: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "Data_Entry_2017.csv").write_text("Image Index,Finding Labels\na.png,Mass\n")
+    places = {"FOLDER": str(tmp_path / "tables"), "EMPTY": str(tmp_path / "empty")}
+    for name, place in places.items():
+        given = [one.replace(name, place) for one in given]
+    assert call("build", "chest-tasks", *given, "--out", tmp_path / "out") == 2
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "out" / "films.sqlite").exists()

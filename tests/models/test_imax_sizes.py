@@ -46,7 +46,7 @@ def test_the_connector_is_a_two_layer_mlp(paper: VLM) -> None:
 
 def test_small_looks_at_films_and_its_adapters_alone_are_trained() -> None:
     model = VLM(imax_config("small", 300))
-    assert model.config.tokens == 49
+    assert model.config.tokens == 64
     assert counted(model.language, trained=True) == 4 * 8 * (4 * 2 * 192 + 3 * (192 + 512))
     assert counted(VLM(imax_config("small", 300, lora=False)).language, trained=True) > 1_000_000
 

@@ -11,7 +11,7 @@ from sagittal.score.strict import LARGEST_CORNER, Corners
 
 
 def into_square(box: Corners, frame: Frame) -> Corners:
-    """A box of the film on the square."""
+    """A box of the film on the square; what of it is not shown there is cut off."""
     x1, x2 = (_into(corner, frame, 0) for corner in (box[0], box[2]))
     y1, y2 = (_into(corner, frame, 1) for corner in (box[1], box[3]))
     return x1, y1, x2, y2
@@ -35,7 +35,8 @@ def _scales(frame: Frame, axis: int) -> tuple[float, float]:
 def _into(corner: int, frame: Frame, axis: int) -> int:
     scale, start = _scales(frame, axis)
     place = corner / LARGEST_CORNER * frame.size[axis] * scale + start
-    return _kept(place / frame.edge)
+    # Beyond what is shown there is padding.
+    return _kept(min(max(place, frame.inner[axis]), frame.inner[axis + 2]) / frame.edge)
 
 
 def _out(corner: int, frame: Frame, axis: int) -> int:

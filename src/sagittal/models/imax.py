@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from sagittal.models.chest.network import ENCODER
 from sagittal.models.vlm.config import LoRAConfig, SharedConfig, VLMConfig
 from sagittal.models.vlm.presets import VOCABULARY, small_language
 from sagittal.nn.vit import ViTConfig
 
 Size = Literal["tiny", "small", "paper"]
-#: The encoder of films that ``small`` looks with, frozen.
-SMALL_FILM_ENCODER = ViTConfig(
-    size=(224, 224), patch=(16, 16), channels=1, width=128, layers=6, heads=4, feed_forward=384
-)
 
 
 def imax_config(size: Size, vocabulary: int = VOCABULARY, *, lora: bool = True) -> VLMConfig:
@@ -39,7 +36,7 @@ def imax_config(size: Size, vocabulary: int = VOCABULARY, *, lora: bool = True) 
         )  # fmt: skip
     if size == "small":
         return VLMConfig(
-            encoder=SMALL_FILM_ENCODER, pooling=2, images=("cxr",), images_first=True,
+            encoder=ENCODER, pooling=2, images=("cxr",), images_first=True,
             projector=SharedConfig(layers=2), language=small_language(vocabulary),
             lora=_adapters() if lora else None,
         )  # fmt: skip

@@ -18,7 +18,7 @@ from sagittal.models.chest.films import prepared
 from sagittal.models.film_boxes import into_square
 from sagittal.models.medplib.pictures import Frame
 from sagittal.score.chest_tasks import Task
-from sagittal.score.strict import write_box
+from sagittal.score.strict import Corners, write_box
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,14 @@ class FilmSet:
         squares: (n, 1, edge, edge) half precision, as an encoder takes them.
         frames: where each film lies in its square.
         entries: about them.
+        unseen: entries left out, since their box lies where the square shows nothing.
     """
 
     names: tuple[str, ...]
     squares: Tensor
     frames: tuple[Frame, ...]
     entries: tuple[FilmEntry, ...]
+    unseen: int = 0
 
     @property
     def hash(self) -> str:
@@ -96,17 +98,27 @@ def film_set(examples: Iterable[Example], pictures: Path, edge: int) -> FilmSet:
             frames.append(frame)
         number = numbers[image.sha256]
         entries.append(_entry(example, number, frames[number]))
-    if not entries:
+    kept = tuple(entry for entry in entries if entry is not None)
+    if not kept:
         raise InputError("There is no example to train on.")
-    return FilmSet(tuple(numbers), torch.stack(squares), tuple(frames), tuple(entries))
+    return FilmSet(tuple(numbers), torch.stack(squares), tuple(frames), kept, len(entries) - len(kept))
 
 
-def _entry(example: Example, film: int, frame: Frame) -> FilmEntry:
+def box_on_square(box: Corners, frame: Frame) -> Corners | None:
+    """A box of the film on the square; ``None`` where the square shows nothing of it."""
+    x1, y1, x2, y2 = into_square(box, frame)
+    return None if x1 >= x2 or y1 >= y2 else (x1, y1, x2, y2)
+
+
+def _entry(example: Example, film: int, frame: Frame) -> FilmEntry | None:
     prompt, answer = (message.text for message in (example.messages[0], example.messages[-1]))
     truth = answer
     if "box" in example.targets:
         x1, y1, x2, y2 = example.targets["box"]
-        on_film, on_square = write_box((x1, y1, x2, y2)), write_box(into_square((x1, y1, x2, y2), frame))
+        seen = box_on_square((x1, y1, x2, y2), frame)
+        if seen is None:
+            return None
+        on_film, on_square = write_box((x1, y1, x2, y2)), write_box(seen)
         prompt, answer = prompt.replace(on_film, on_square), answer.replace(on_film, on_square)
     return FilmEntry(
         example.id, example.patient, film, cast(Task, example.task), prompt, answer, truth, example.confidence

@@ -11,7 +11,7 @@ import numpy as np
 from sagittal.models.vlm.chat import Chat, header_of, padded
 from sagittal.models.vlm.pieces import Turn
 from sagittal.train.film_features import FilmFeatures
-from sagittal.train.film_set import FilmEntry, FilmSet
+from sagittal.train.film_set import FilmSet
 
 #: Batches that are drawn together and sorted by length, so that little of them is padding.
 _TOGETHER = 16
@@ -69,6 +69,6 @@ class FilmStream:
         return np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.films.entries))
 
 
-def steps_of(entries: Sequence[FilmEntry], batch: int, epochs: float) -> int:
+def steps_of(entries: int, batch: int, epochs: float) -> int:
     """Steps that pass over the entries so many times."""
-    return max(1, round(epochs * len(entries) / batch))
+    return max(1, round(epochs * entries / batch))

@@ -45,7 +45,7 @@ class PseudoLabels:
     Attributes:
         model: trained on the set, in evaluation mode.
         stream: the set's films and entries.
-        examples: those that the entries were made of, in their order.
+        examples: those that the entries were made of.
         seed: of the choice of prompts.
     """
 
@@ -59,9 +59,11 @@ class PseudoLabels:
         self._entries_of: dict[int, list[FilmEntry]] = defaultdict(list)
         self._first: dict[int, Example] = {}
         prompts: dict[Task, set[str]] = {task: set() for task in TASKS}
-        for entry, example in zip(self.stream.films.entries, self.examples, strict=True):
-            if entry.id != example.id:
-                raise InputError("Entries and examples are the same.", expected=entry.id, got=example.id)
+        by_id = {example.id: example for example in self.examples}
+        for entry in self.stream.films.entries:
+            example = by_id.get(entry.id)
+            if example is None:
+                raise InputError("An entry has no example.", expected="those it was made of", got=entry.id)
             self._known[entry.film].add(SEVEN[entry.task])
             self._entries_of[entry.film].append(entry)
             self._first.setdefault(entry.film, example)
