@@ -10,7 +10,12 @@ import torch
 
 from marked_pictures import stream_of, toys, words
 from sagittal.evaluation.medplib.asked import region_questions
-from sagittal.evaluation.medplib.routing import routing_lines, token_shares
+from sagittal.evaluation.medplib.routing import (
+    over_capacity,
+    over_capacity_lines,
+    routing_lines,
+    token_shares,
+)
 from sagittal.evaluation.medplib.shipped import Asked
 from sagittal.models.medplib.presets import medplib_config
 from sagittal.models.vlm.experts import routes_of
@@ -46,3 +51,15 @@ def test_shares_are_those_of_the_routes(tmp_path: Path, capacity: float) -> None
 
 def test_a_model_without_experts_says_so(tmp_path: Path) -> None:
     assert routing_lines(asked(tmp_path, None), tmp_path) == ["This model has no experts.", ""]
+
+
+def test_words_over_capacity_are_what_lacks_to_all(tmp_path: Path) -> None:
+    tight, wide = (
+        over_capacity(asked(tmp_path / str(capacity), ExpertsConfig(capacity=capacity)))
+        for capacity in (0.5, 2.0)
+    )
+    assert np.allclose(wide, 0)
+    # Half of a sequence fits in two halves of capacity, and pictures come first.
+    assert (tight > 0.2).all()
+    lines = over_capacity_lines({"tight": [tight, tight], "wide": [wide, wide]}, (1, 2))
+    assert lines[-2] == "| wide | " + " | ".join([", ".join("0" for _ in wide)] * 2) + " |"

@@ -25,8 +25,9 @@ def comparison_page(model: str, data: Path, work: Path) -> list[str]:
     """
     import torch
 
-    from sagittal.evaluation.medplib.compare import Comparison, stage_marks, variant_marks
+    from sagittal.evaluation.medplib.compare import Comparison, stage_marks, variant_asked, variant_marks
     from sagittal.evaluation.medplib.data import make_test_pictures, test_pictures
+    from sagittal.evaluation.medplib.routing import over_capacity, over_capacity_lines
     from sagittal.evaluation.medplib.tables import comparison_lines
     from sagittal.evaluation.medplib.unet import unet_marks
     from sagittal.evaluation.medplib.variants import SEEDS, VARIANTS
@@ -69,7 +70,12 @@ def comparison_page(model: str, data: Path, work: Path) -> list[str]:
         for name, run in made.items():
             _say(f"{name}, seed {seed}")
             runs.setdefault(name, []).append(run())
-    return comparison_lines(runs, len(test))
+    dropped = {
+        one.words: [over_capacity(variant_asked(on, name, seed)) for seed in SEEDS]
+        for name, one in VARIANTS.items()
+        if one.experts is not None
+    }
+    return [*comparison_lines(runs, len(test)), *over_capacity_lines(dropped, SEEDS)]
 
 
 def small_page(model: str, data: Path, work: Path, out: Path) -> list[str]:

@@ -41,13 +41,14 @@ class FilmFeatures:
         """
 
         def look() -> dict[str, torch.Tensor]:
-            parts = [
-                model.look(own[:, None, 0].float(), torch.ones(len(own), 1, dtype=torch.bool))
-                for own in films.squares.split(_BATCH)
-            ]
+            with torch.autocast("cpu", torch.bfloat16):
+                parts = [
+                    model.look(own[:, None, 0].float(), torch.ones(len(own), 1, dtype=torch.bool))
+                    for own in films.squares.split(_BATCH)
+                ]
             return {
-                "tokens": torch.cat([part.tokens[:, 0].float() for part in parts]).half(),
-                "cls": torch.cat([part.cls[:, 0].float() for part in parts]).half(),
+                "tokens": torch.cat([part.tokens[:, 0] for part in parts]).half(),
+                "cls": torch.cat([part.cls[:, 0] for part in parts]).half(),
             }
 
         kept = kept_arrays(Path(folder) / f"{films.hash[:12]}-{encoder_hash(model.encoder)}", look)

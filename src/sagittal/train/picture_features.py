@@ -88,10 +88,10 @@ def kept_arrays(folder: Path, make: Callable[[], dict[str, Tensor]]) -> dict[str
 
     Args:
         folder: named after all that the arrays follow from.
-        make: makes them, without gradients and in bfloat16.
+        make: makes them; without gradients.
     """
     if not folder.is_dir():
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad():
             made = make()
         with atomic_folder(folder) as temporary:
             for name, whole in made.items():
@@ -104,8 +104,9 @@ def _made(
     pictures: Sequence[MarkedPicture],
 ) -> dict[str, NDArray[np.float16]]:  # fmt: skip
     def make() -> dict[str, Tensor]:
-        parts = [look(model, pictures[n : n + _BATCH]) for n in range(0, len(pictures), _BATCH)]
-        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        with torch.autocast("cpu", torch.bfloat16):
+            parts = [look(model, pictures[n : n + _BATCH]) for n in range(0, len(pictures), _BATCH)]
+        return {name: torch.cat([part[name].half() for part in parts]) for name in parts[0]}
 
     return kept_arrays(folder, make)
 

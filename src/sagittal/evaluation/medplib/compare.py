@@ -106,6 +106,15 @@ def variant_marks(on: Comparison, name: str, seed: int, say: Say) -> Marks:
     return kept(folder, run)
 
 
+def variant_asked(on: Comparison, name: str, seed: int) -> Asked:
+    """A trained configuration of the last stage that has experts, with the pictures that are asked about."""
+    experts = VARIANTS[name].experts
+    assert experts is not None, "it has experts"
+    model = VLM(medplib_config("small", on.words, experts=experts)).eval()
+    model.load_state_dict(ended(on.work / f"{name}-{seed}", "adaption", LOOPS["adaption"], on.words, experts))
+    return Asked.of(model, on.ground.speech, on.test[::EVERY], on.ground.features)
+
+
 def _until(
     on: Comparison, name: StageName, seed: int, say: Say, coordinates: bool = False
 ) -> dict[str, Tensor]:

@@ -105,3 +105,41 @@ def draw_shares(found: Mapping[str, Mapping[str, NDArray[np.float64]]], path: Pa
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
+
+
+def over_capacity(asked: Asked) -> NDArray[np.float64]:
+    """(layers,) share of the words' tokens that no expert has room for, answers read along.
+
+    Training reads answers along. A token that is generated always has room, so that a model that learnt with
+    its words over capacity speaks through feed-forwards that it did not learn with.
+
+    Args:
+        asked: a model with experts.
+    """
+    questions = [*region_questions(asked.pictures), *grounding_questions(asked.pictures)]
+    shares = token_shares(asked, _spread([one for one in questions if not one.absent]))
+    found: NDArray[np.float64] = 1 - shares["text"].sum(axis=1)
+    return found
+
+
+def over_capacity_lines(
+    found: Mapping[str, Sequence[NDArray[np.float64]]], seeds: Sequence[int]
+) -> list[str]:
+    """A table.
+
+    Args:
+        found: words of a variant → :func:`over_capacity` of each seed.
+        seeds: of the runs.
+    """
+    heads = [f"seed {seed}, layers 1 to {len(next(iter(found.values()))[0])}" for seed in seeds]
+    lines = [
+        "## Words over capacity", "",
+        "Share of the words' tokens that no expert had room for when answers were read along, as in "
+        "training, in per cent. What is generated always has room: a model whose words were over capacity speaks "
+        "through feed-forwards that it did not learn with, which is where the first lines of Table 4 lose.",
+        "", "| | " + " | ".join(heads) + " |", "| --- " * (1 + len(heads)) + "|",
+    ]  # fmt: skip
+    for words, own in found.items():
+        cells = (", ".join(f"{100 * value:.0f}" for value in layers) for layers in own)
+        lines.append(f"| {words} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
