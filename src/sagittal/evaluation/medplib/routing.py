@@ -135,8 +135,9 @@ def over_capacity_lines(
     lines = [
         "## Words over capacity", "",
         "Share of the words' tokens that no expert had room for when answers were read along, as in "
-        "training, in per cent. What is generated always has room: a model whose words were over capacity speaks "
-        "through feed-forwards that it did not learn with, which is where the first lines of Table 4 lose.",
+        "training, in per cent. What is generated always has room: a model whose words were over capacity "
+        "speaks through feed-forwards that it did not learn with, which is where the first lines of Table 4 "
+        "lose.",
         "", "| | " + " | ".join(heads) + " |", "| --- " * (1 + len(heads)) + "|",
     ]  # fmt: skip
     for words, own in found.items():
