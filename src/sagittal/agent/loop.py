@@ -19,7 +19,8 @@ from sagittal.agent.text import plain
 from sagittal.agent.toolbox import Reading
 from sagittal.agent.transport import InProcess, Transport
 from sagittal.agent.values import Scope, Text
-from sagittal.answer import FieldValue, Measurement, Step
+from sagittal.answer import Box, FieldValue, Measurement, Step
+from sagittal.answer import Line as DrawnLine
 from sagittal.errors import ConfigError
 from sagittal.study import Image, Mask
 
@@ -80,6 +81,7 @@ class Outcome:
         asked: the question as the agent understood it; empty when it does not say.
         fields: classes with their probabilities, of models that choose among them.
         suggestions: what could be asked next, of models that say so themselves.
+        boxes, lines: on a picture.
     """
 
     text: str
@@ -94,6 +96,8 @@ class Outcome:
     asked: str = ""
     fields: Mapping[str, FieldValue] = field(default_factory=dict)
     suggestions: tuple[str, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    lines: tuple[DrawnLine, ...] = ()
 
 
 def feedback_text(readings: Sequence[Reading], error: ProgramError | None) -> str:

@@ -111,6 +111,8 @@ def consult(
         fields={**outcome.fields, **({ASKED: FieldValue(outcome.asked)} if outcome.asked else {})},
         masks=tuple(MaskFile(d.name, "", d.volume_ml) for d in drawn),
         volumes=tuple(VolumeFile(image.name, "") for image in edited),
+        boxes=() if outcome.abstained else outcome.boxes,
+        lines=() if outcome.abstained else outcome.lines,
         steps=(*outcome.steps, *stages.steps(name)),
         images=tuple(image.name for image in asked.volumes.values()),
         warnings=(*case.remarks, *_turned(case.view), *tried, *outcome.warnings),

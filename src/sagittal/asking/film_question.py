@@ -1,9 +1,9 @@
 """A question about a chest film as a person puts it → one of IMAX's seven tasks, in the prompt of training.
 
 A question that begins with a tag of the paper ("[rec] …") is taken at its word. Other words are read by
-what they name: a ratio, a report, the grade of oedema, all ten conditions, the place of a structure, what a box
-holds. Everything else is a question in words (VQA): to verify where it begins like a question of yes or no, to
-choose where it offers alternatives, else open.
+what they name: a ratio, a report, the grade of oedema, all ten conditions, the place of a structure, what a
+box holds. Everything else is a question in words (VQA): to verify where it begins like a question of yes or
+no, to choose where it offers alternatives, else open.
 """
 
 from __future__ import annotations

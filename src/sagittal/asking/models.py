@@ -138,11 +138,18 @@ def _open_medplib(folder: Path) -> PictureSpeaker:
     return MedPLIBAnswerer.load(folder)
 
 
+def _open_imax(folder: Path) -> PictureSpeaker:
+    from sagittal.asking.imax import IMAXAnswerer
+
+    return IMAXAnswerer.load(folder)
+
+
 #: Kind of checkpoint, and what a vision-language model is for → how it is loaded.
 OPENERS: Mapping[str, Callable[[Path], Model]] = {
     "voxelprompt": _open_voxelprompt,
     "vlm/mpllm": _open_mpllm,
     "vlm/medplib": _open_medplib,
+    "vlm/imax": _open_imax,
 }
 
 

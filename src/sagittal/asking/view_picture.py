@@ -1,4 +1,4 @@
-"""``overlay.png`` of one slice or picture: the places that were pointed at, and the answer's masks."""
+"""``overlay.png`` of one slice or picture: places that were pointed at, the answer's masks, boxes, lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sagittal.answer import RESEARCH_USE_ONLY
+from sagittal.answer import RESEARCH_USE_ONLY, Box, Line
 from sagittal.asking.consultation import Drawn
 from sagittal.asking.pointing import Pointed, View
 from sagittal.asking.sheet import (
@@ -41,13 +41,20 @@ _REGION = (255, 255, 255)
 _RING = 7
 
 
-def draw_view(view: View, drawn: Sequence[Drawn], path: str | Path) -> None:
+def draw_view(
+    view: View,
+    drawn: Sequence[Drawn],
+    path: str | Path,
+    boxes: Sequence[Box] = (),
+    lines: Sequence[Line] = (),
+) -> None:
     """Write the picture.
 
     Args:
         view: what was looked at, and the places on it.
         drawn: the masks, on the grid of the view's image; there may be none.
         path: the PNG to write.
+        boxes, lines: on the picture, in its pixels.
 
     Raises:
         StorageError: it cannot be written.
@@ -58,17 +65,23 @@ def draw_view(view: View, drawn: Sequence[Drawn], path: str | Path) -> None:
     on = view.slice
     masks = [on.cut(one.mask) for one in drawn]
     legend: list[Entry] = [(one.name, colour_of(number)) for number, one in enumerate(drawn, start=1)]
+    marks: list[Box | Line] = [*boxes, *lines]
+    for number, mark in enumerate(marks, start=len(drawn) + 1):
+        legend.append((mark.name.replace("_", " "), colour_of(number)))
     if view.regions:
         legend.insert(0, ("pointed at", _REGION))
     width = _TILE + 2 * GAP
-    lines = legend_lines(legend, width)
-    height = GAP + LINE + _TILE + LINE * len(lines) + LINE + GAP
+    rows = legend_lines(legend, width)
+    height = GAP + LINE + _TILE + LINE * len(rows) + LINE + GAP
     sheet = Pictures.new("RGB", (width, height), BACKGROUND)
     pen = ImageDraw.Draw(sheet)
     where = f"  {on.name}" if on.name else ""
     pen.text((GAP, GAP), printable(f"{on.image.kind.upper()}  {on.image.name}{where}"), fill=INK)
-    sheet.paste(_tile(on, view.regions, masks), (GAP, GAP + LINE))
-    draw_legend(pen, lines, GAP + LINE + _TILE + 2)
+    tile = _tile(on, view.regions, masks)
+    for number, one in enumerate(marks, start=len(drawn) + 1):
+        _mark(tile, on, one, colour_of(number))
+    sheet.paste(tile, (GAP, GAP + LINE))
+    draw_legend(pen, rows, GAP + LINE + _TILE + 2)
     pen.text((GAP, height - LINE), RESEARCH_USE_ONLY, fill=FAINT)
     with atomic_path(path, keep_suffix=".png") as temporary:
         sheet.save(temporary, format="PNG", optimize=True)
@@ -100,6 +113,25 @@ def _tile(on: Slice, regions: Sequence[Pointed], masks: Sequence[Plane]) -> Pict
         letter(pen, on.plane, _TILE)
         draw_scale(pen, pixels_a_mm, _TILE)
     return square
+
+
+def _mark(tile: Picture, on: Slice, mark: Box | Line, colour: tuple[int, int, int]) -> None:
+    """A box or a line on the tile; whole numbers are the middles of the film's pixels."""
+    from PIL import ImageDraw
+
+    _, size = _fitted(on)
+    ends = mark.corners if isinstance(mark, Box) else (*mark.start[:2], *mark.end[:2])
+    # A box's corners are its first and last pixel: it is drawn around both.
+    grown = (-0.5, -0.5, 0.5, 0.5) if isinstance(mark, Box) else (0, 0, 0, 0)
+    places = []
+    for n, (value, more) in enumerate(zip(ends, grown, strict=True)):
+        axis = n % 2
+        places.append((_TILE - size[axis]) / 2 + (value + more + 0.5) * size[axis] / on.size[axis])
+    pen = ImageDraw.Draw(tile)
+    if isinstance(mark, Box):
+        pen.rectangle(places, outline=colour, width=2)
+    else:
+        pen.line(places, fill=colour, width=3)
 
 
 def _fitted(on: Slice) -> tuple[float, tuple[int, int]]:

@@ -130,8 +130,9 @@ def _write(folder: Path, made: Consultation) -> None:
     for volume, image in zip(made.answer.volumes, made.volumes, strict=True):
         write_image(folder / volume.file, image)
     view = made.case.view
-    if view is not None and (made.drawn or view.regions):
-        draw_view(view, made.drawn, folder / OVERLAY)
+    shown = made.answer.boxes or made.answer.lines
+    if view is not None and (made.drawn or view.regions or shown):
+        draw_view(view, made.drawn, folder / OVERLAY, made.answer.boxes, made.answer.lines)
     elif made.drawn:
         draw_overlay(made.drawn, folder / OVERLAY)
     write_json(folder / ANSWER, made.answer.to_json())
