@@ -45,11 +45,11 @@ SEED = 20270
 #: Simulated validation films that choices are made by.
 HELD = 40
 FINDINGS_LOOP = LoopConfig(
-    steps=2_400, rate=1.5e-3, hidden_rate=4e-3, warm_up=100, decay=0.02, mean_over=200, save_every=100,
-    score_every=400,
+    steps=2_200, rate=1.5e-3, hidden_rate=4e-3, warm_up=100, decay=0.02, mean_over=200, save_every=100,
+    score_every=440,
 )  # fmt: skip
 SEGMENTER = LoopConfig(
-    steps=2_000, rate=2e-3, warm_up=60, decay=0.01, mean_over=150, save_every=100, score_every=400
+    steps=1_200, rate=2e-3, warm_up=60, decay=0.01, mean_over=120, save_every=100, score_every=300
 )
 
 
@@ -114,7 +114,7 @@ def _findings(given: argparse.Namespace) -> None:
     network = FindingsNetwork(ENCODER).train()
     simulated = simulated_films(banks["validation"], range(len(banks["validation"])))
     training = ReadingTraining(
-        network, banks["train"], real, {"simulated": simulated, "real": held}, 24, given.seed
+        network, banks["train"], real, {"simulated": simulated, "real": held}, 16, given.seed
     )
     hidden = [p for p in network.encoder.blocks.parameters() if p.ndim == 2]
     Loop(
