@@ -14,6 +14,7 @@ from sagittal.train.chest_reading import (
     Facts,
     ReadingTraining,
     _boxes,
+    patch_truth,
     reading_losses,
     simulated_films,
     told_of,
@@ -106,3 +107,15 @@ def test_scores_rank_findings():
     assert told["findings"].shape == (len(bank), 10) and told["places"].shape == (len(bank), 4, 4, 10)
     found = ReadingTraining(own, bank, None, {"simulated": films}, 2, 0).scores()
     assert 0 <= found["score"] <= 1 and np.isclose(found["score"], found["simulated auroc"])
+
+
+def test_a_patch_knows_what_lies_in_it():
+    codes, bits = torch.zeros(1, 28, 28, dtype=torch.int32), torch.zeros(1, 28, 28, dtype=torch.int32)
+    codes[0, :14, :7] = 3
+    bits[0, 14:, 14:16] = 1 << 9
+    bits[0, 0, 14] = 1 << 9
+    organs, shares, places = patch_truth(codes, bits, 14)
+    assert organs.shape == (1, 3, 28, 28) and float(organs.sum()) == 14 * 7
+    assert shares[0, 0, 0].tolist() == [0, 0, 0.5] and float(shares.sum()) == 0.5
+    # Two columns of fourteen are enough, one pixel is not.
+    assert places[0, 1, 1].tolist() == [0] * 9 + [1] and float(places.sum()) == 1
