@@ -4,13 +4,14 @@
     python recipes/chest.py segmenter --real DATA
     python recipes/chest.py segmenter-simulated
     python recipes/chest.py findings --real DATA
+    python recipes/chest.py further --real DATA
     python recipes/chest.py ship --real DATA --ship src/sagittal/weights
 
 ``bank`` simulates the films (25 minutes on a core; --part 0/2 and --part 1/2 share it between processes).
 ``segmenter`` learns from simulated films, Montgomery's lungs and pictures without a chest;
 ``segmenter-simulated`` from the first alone, to compare with. ``findings`` learns from simulated films and
-the NIH's labels, organs of its films as the segmenter draws them. A quarter to half an hour each on a core;
-all go on where they were stopped.
+the NIH's labels, organs of its films as the segmenter draws them; ``further`` goes on with it. Ten to
+twenty-five minutes each on a core; all go on where they were stopped.
 """
 
 from __future__ import annotations
@@ -44,10 +45,16 @@ from sagittal.train.mpllm import rounded
 SEED = 20270
 #: Simulated validation films that choices are made by.
 HELD = 40
-FINDINGS_LOOP = LoopConfig(
-    steps=2_200, rate=1.5e-3, hidden_rate=4e-3, warm_up=100, decay=0.02, mean_over=200, save_every=100,
-    score_every=440,
-)  # fmt: skip
+FINDINGS = {
+    "findings": LoopConfig(
+        steps=2_200, rate=1.5e-3, hidden_rate=4e-3, warm_up=100, decay=0.02, mean_over=200, save_every=100,
+        score_every=440,
+    ),
+    "further": LoopConfig(
+        steps=4_000, rate=1.2e-3, hidden_rate=3e-3, warm_up=60, decay=0.03, mean_over=300, save_every=100,
+        score_every=500,
+    ),
+}  # fmt: skip
 SEGMENTER = LoopConfig(
     steps=1_200, rate=2e-3, warm_up=60, decay=0.01, mean_over=120, save_every=100, score_every=300
 )
@@ -57,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("step", choices=("bank", "segmenter", "segmenter-simulated", "findings", "ship"))
+    parser.add_argument("step", choices=("bank", "segmenter", "segmenter-simulated", *FINDINGS, "ship"))
     parser.add_argument("--real", type=Path, help="folder of the real films")
     parser.add_argument("--out", type=Path, default=Path("runs/chest"))
     parser.add_argument("--ship", type=Path, default=Path("runs/chest/ship"), help="folder of checkpoints")
@@ -65,14 +72,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--seed", type=int, default=SEED)
     given = parser.parse_args()
-    if given.real is None and given.step in ("segmenter", "findings", "ship"):
+    if given.real is None and given.step in ("segmenter", *FINDINGS, "ship"):
         parser.error(f"{given.step} needs --real")
     torch.manual_seed(given.seed)
     torch.set_flush_denormal(True)
     keep_memory()
     if given.step == "bank":
         _bank(given)
-    elif given.step == "findings":
+    elif given.step in FINDINGS:
         _findings(given)
     elif given.step == "ship":
         _ship(given)
@@ -112,14 +119,17 @@ def _findings(given: argparse.Namespace) -> None:
     segmenter = drawn_by(given.out, "segmenter")
     real, held = (real_films(nih_films(given.real, split), segmenter) for split in ("train", "validation"))
     network = FindingsNetwork(ENCODER).train()
+    if given.step == "further":
+        use_mean(torch.load(given.out / "findings" / "last.pt", weights_only=True), network)
     simulated = simulated_films(banks["validation"], range(len(banks["validation"])))
+    seed = given.seed + list(FINDINGS).index(given.step)
     training = ReadingTraining(
-        network, banks["train"], real, {"simulated": simulated, "real": held}, 16, given.seed
+        network, banks["train"], real, {"simulated": simulated, "real": held}, 16, seed
     )
     hidden = [p for p in network.encoder.blocks.parameters() if p.ndim == 2]
     Loop(
-        network, FINDINGS_LOOP, training.loss, given.out / "findings", scores=training.scores, say=_say,
-        hidden=hidden,
+        network, FINDINGS[given.step], training.loss, given.out / given.step, scores=training.scores,
+        say=_say, hidden=hidden,
     ).run(minutes=given.minutes)  # fmt: skip
 
 
@@ -140,7 +150,7 @@ def _ship(given: argparse.Namespace) -> None:
     card = segmenter_card(scores, recipe)
     save_chest_segmenter(given.ship / "chest-segmenter", segmenter.network, segmenter.config, card=card)
     network = FindingsNetwork(ENCODER)
-    use_mean(torch.load(given.out / "findings" / "last.pt", weights_only=True), network)
+    use_mean(torch.load(given.out / "further" / "last.pt", weights_only=True), network)
     rounded(network)
     model = ChestFindings(network.eval(), FindingsConfig())
     points = {
