@@ -17,6 +17,7 @@ twenty-five minutes each on a core; all go on where they were stopped.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ from sagittal.runtime import keep_memory
 from sagittal.splits import SPLITS
 from sagittal.train.chest_bank import FilmBank, make_chest_banks
 from sagittal.train.chest_films import montgomery_films, nih_films, other_pictures
-from sagittal.train.chest_reading import ReadingTraining, real_films, simulated_films
+from sagittal.train.chest_reading import LOOKS, ReadingTraining, real_films, simulated_films
 from sagittal.train.chest_segmenting import Ground, SegmenterTraining, Squares
 from sagittal.train.loop import Loop, LoopConfig, use_mean
 from sagittal.train.mpllm import rounded
@@ -51,7 +52,7 @@ FINDINGS = {
         score_every=440,
     ),
     "further": LoopConfig(
-        steps=4_000, rate=1.2e-3, hidden_rate=3e-3, warm_up=60, decay=0.03, mean_over=300, save_every=100,
+        steps=3_000, rate=1.4e-3, hidden_rate=4e-3, warm_up=60, decay=0.02, mean_over=250, save_every=100,
         score_every=500,
     ),
 }  # fmt: skip
@@ -122,9 +123,11 @@ def _findings(given: argparse.Namespace) -> None:
     if given.step == "further":
         use_mean(torch.load(given.out / "findings" / "last.pt", weights_only=True), network)
     simulated = simulated_films(banks["validation"], range(len(banks["validation"])))
+    # At first looks are rough; small findings need clear films.
+    config = LOOKS if given.step == "findings" else replace(LOOKS, strength=0.3)
     seed = given.seed + list(FINDINGS).index(given.step)
     training = ReadingTraining(
-        network, banks["train"], real, {"simulated": simulated, "real": held}, 16, seed
+        network, banks["train"], real, {"simulated": simulated, "real": held}, 16, seed, config
     )
     hidden = [p for p in network.encoder.blocks.parameters() if p.ndim == 2]
     Loop(
