@@ -5,7 +5,8 @@
     python recipes/chest.py segmenter-simulated
     python recipes/chest.py findings --real DATA
     python recipes/chest.py further --real DATA
-    python recipes/chest.py ship --real DATA --ship src/sagittal/weights
+    python recipes/chest.py ship-segmenter --real DATA --ship src/sagittal/weights
+    python recipes/chest.py ship-findings --real DATA --ship src/sagittal/weights
 
 ``bank`` simulates the films (25 minutes on a core; --part 0/2 and --part 1/2 share it between processes).
 ``segmenter`` learns from simulated films, Montgomery's lungs and pictures without a chest;
@@ -44,6 +45,7 @@ from sagittal.train.loop import Loop, LoopConfig, use_mean
 from sagittal.train.mpllm import rounded
 
 SEED = 20270
+SHIP = ("ship-segmenter", "ship-findings")
 #: Simulated validation films that choices are made by.
 HELD = 40
 FINDINGS = {
@@ -65,7 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("step", choices=("bank", "segmenter", "segmenter-simulated", *FINDINGS, "ship"))
+    parser.add_argument("step", choices=("bank", "segmenter", "segmenter-simulated", *FINDINGS, *SHIP))
     parser.add_argument("--real", type=Path, help="folder of the real films")
     parser.add_argument("--out", type=Path, default=Path("runs/chest"))
     parser.add_argument("--ship", type=Path, default=Path("runs/chest/ship"), help="folder of checkpoints")
@@ -73,7 +75,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--seed", type=int, default=SEED)
     given = parser.parse_args()
-    if given.real is None and given.step in ("segmenter", *FINDINGS, "ship"):
+    if given.real is None and given.step in ("segmenter", *FINDINGS, *SHIP):
         parser.error(f"{given.step} needs --real")
     torch.manual_seed(given.seed)
     torch.set_flush_denormal(True)
@@ -82,8 +84,10 @@ def main() -> None:
         _bank(given)
     elif given.step in FINDINGS:
         _findings(given)
-    elif given.step == "ship":
-        _ship(given)
+    elif given.step == "ship-segmenter":
+        _ship_segmenter(given)
+    elif given.step == "ship-findings":
+        _ship_findings(given)
     else:
         _segmenter(given)
 
@@ -144,14 +148,17 @@ def drawn_by(out: Path, step: str) -> ChestSegmenter:
     return ChestSegmenter(network.eval(), config)
 
 
-def _ship(given: argparse.Namespace) -> None:
-    """Both checkpoints, scored as they ship: with weights of half precision."""
-    recipe = f"recipes/chest.py, seed {given.seed}"
+def _ship_segmenter(given: argparse.Namespace) -> None:
+    """Scored as it ships: with weights of half precision."""
     segmenter = drawn_by(given.out, "segmenter")
     rounded(segmenter.network)
     scores = tuple(segmenter_scores(segmenter, given.real, FilmBank.read(given.out / "bank" / "test")))
-    card = segmenter_card(scores, recipe)
+    card = segmenter_card(scores, f"recipes/chest.py, seed {given.seed}")
     save_chest_segmenter(given.ship / "chest-segmenter", segmenter.network, segmenter.config, card=card)
+
+
+def _ship_findings(given: argparse.Namespace) -> None:
+    """Scored as it ships, at operating points of validation films."""
     network = FindingsNetwork(ENCODER)
     use_mean(torch.load(given.out / "further" / "last.pt", weights_only=True), network)
     rounded(network)
@@ -165,7 +172,7 @@ def _ship(given: argparse.Namespace) -> None:
         SIMULATED: read_bank(model, FilmBank.read(given.out / "bank" / "test")),
         NIH: read_nih(model, nih_films(given.real, "test")),
     }
-    card = findings_card(tuple(findings_scores(read)), recipe)
+    card = findings_card(tuple(findings_scores(read)), f"recipes/chest.py, seed {given.seed}")
     save_chest_findings(given.ship / "chest-findings", network, model.config, card=card)
 
 
