@@ -232,10 +232,7 @@ def reading_losses(told: Told, codes: Tensor, bits: Tensor, facts: Facts, patch:
         facts: what is known.
         patch: pixels of a patch's side.
     """
-    shares = torch.stack([codes == value for value in range(1, len(ORGANS) + 1)], dim=1).float()
-    there = torch.stack([(bits >> k) & 1 for k in range(len(FINDINGS))], dim=1).float()
-    organs = functional.avg_pool2d(shares, patch).movedim(1, -1)
-    places = (functional.avg_pool2d(there, patch) > SHOWS).float().movedim(1, -1)
+    shares, organs, places = patch_truth(codes, bits, patch)
     boxes, seen = _boxes(shares)
     seen &= facts.organs[:, None]
     terms = {
@@ -272,6 +269,24 @@ def reading_losses(told: Told, codes: Tensor, bits: Tensor, facts: Facts, patch:
         ),
     }  # fmt: skip
     return {"loss": torch.stack(list(terms.values())).sum(), **terms}
+
+
+def patch_truth(codes: Tensor, bits: Tensor, patch: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Where organs are, pixel by pixel, and what is true of each patch.
+
+    Args:
+        codes, bits: (B, S, S) as in :class:`FilmSet`.
+        patch: pixels of a patch's side.
+
+    Returns:
+        (B, 3, S, S) 0 or 1; (B, rows, columns, 3) share of each patch that is an organ;
+        (B, rows, columns, 10) 0 or 1, whether a finding shows in it.
+    """
+    organs = torch.stack([codes == value for value in range(1, len(ORGANS) + 1)], dim=1).float()
+    there = torch.stack([(bits >> k) & 1 for k in range(len(FINDINGS))], dim=1).float()
+    shares = functional.avg_pool2d(organs, patch).movedim(1, -1)
+    places = (functional.avg_pool2d(there, patch) > SHOWS).float().movedim(1, -1)
+    return organs, shares, places
 
 
 def _binary(logits: Tensor, truth: Tensor) -> Tensor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sagittal.evaluation.chest.organs import (
+    LUNGS,
+    MEDIASTINUM,
     TrueFilm,
     covid_films,
-    dice_figures,
     lung_films,
     organ_rows,
     simulated_test,
@@ -36,26 +37,39 @@ def organ_sets(data: Path, bank: FilmBank) -> Iterator[tuple[str, Iterator[TrueF
 
 
 def segmenter_scores(segmenter: ChestSegmenter, data: Path, bank: FilmBank) -> Iterator[Score]:
-    """Mean Dice of each organ of each set; the lowest and highest film."""
+    """Dice of the organs of each patient of the real sets, and means over the simulated films."""
     for name, films in organ_sets(data, bank):
         rows, _ = organ_rows(segmenter, films)
-        for organ, figure in dice_figures(rows).items():
-            own = [row.dice for row in rows if row.organ == organ]
-            yield _score(name, "Dice", organ, figure.value, len(own), (min(own), max(own)))
+        for organ in dict.fromkeys(row.organ for row in rows):
+            own = [row for row in rows if row.organ == organ]
+            if name == SIMULATED:
+                dices = [row.dice for row in own]
+                yield _score(name, "Dice", organ, dices, f"{len(own)} films")
+            elif organ in (LUNGS, MEDIASTINUM):
+                for patient in dict.fromkeys(row.patient for row in own):
+                    dices = [row.dice for row in own if row.patient == patient]
+                    yield _score(name, "Dice", organ, dices, patient)
 
 
 def findings_scores(read: Mapping[str, Read]) -> Iterator[Score]:
-    """AUROC of each finding on each set, and their mean."""
+    """AUROC of each finding on each set, and their mean: figures of a set, not of a film."""
     for name, own in read.items():
         for finding, (_, films, figure) in finding_figures(own).items():
-            yield _score(name, "AUROC", finding, figure.value, films)
-        yield _score(name, "AUROC", "mean of the findings", mean_auroc(own).value, len(own.known))
+            yield _figure_score(name, finding, figure.value, films)
+        yield _figure_score(name, "mean of the findings", mean_auroc(own).value, len(own.known))
 
 
-def _score(
-    data: str, metric: str, of: str, value: float, cases: int, ends: tuple[float, float] | None = None
-) -> Score:
-    low, high = (None, None) if ends is None else (round(ends[0], 3), round(ends[1], 3))
+def _score(data: str, metric: str, of: str, values: Sequence[float], case: str) -> Score:
+    several = len(values) > 1
     return Score(
-        data=data, metric=metric, of=of, value=round(value, 3), case="", cases=cases, low=low, high=high
-    )
+        data=data, metric=metric, of=of, value=round(sum(values) / len(values), 3), case=case,
+        cases=len(values), low=round(min(values), 3) if several else None,
+        high=round(max(values), 3) if several else None,
+    )  # fmt: skip
+
+
+def _figure_score(data: str, of: str, value: float, films: int) -> Score:
+    return Score(
+        data=data, metric="AUROC", of=of, value=round(value, 3), case=f"{films} films", cases=films, low=None,
+        high=None,
+    )  # fmt: skip

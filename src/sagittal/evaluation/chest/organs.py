@@ -28,6 +28,8 @@ from sagittal.train.real_pictures import film_pictures
 
 #: Both lungs as one, and what a film of the cardiomediastinum is compared with.
 LUNGS, MEDIASTINUM = "lungs", "heart, against the outline of the cardiomediastinum"
+#: Of the COVID-19 segmentations, whose lungs reach behind the heart; ours end at its border.
+WHOLE_LUNGS = "lungs, against outlines that reach behind the heart"
 _COVID = {"COVID-19 Left Lung": "left lung", "COVID-19 Right Lung": "right lung",
           "COVID-19 Cardiomediastinum": MEDIASTINUM}  # fmt: skip
 _MARKED = 127
@@ -90,6 +92,9 @@ def lung_films(data: Path, source: str, split: Split | None) -> Iterator[TrueFil
 def covid_films(data: Path) -> Iterator[TrueFilm]:
     """Films of the COVID-19 segmentations (General Blockchain): crops of masks, placed by their table.
 
+    Lungs are marked behind the heart there, too. Where all three outlines are known, a lung here is what lies
+    outside of the cardiomediastinum, and :data:`WHOLE_LUNGS` is as marked.
+
     Raises:
         LayoutError: a mask that the table names is missing.
     """
@@ -105,7 +110,10 @@ def covid_films(data: Path) -> Iterator[TrueFilm]:
         if path.is_file():
             image = read_picture(path, kind="cxr")
             organs = {_COVID[row["Class"]]: _placed(folder / row["Mask"], row, image) for row in own}
-            if {"left lung", "right lung"} <= set(organs):
+            if len(organs) == len(_COVID):
+                organs[WHOLE_LUNGS] = organs["left lung"] | organs["right lung"]
+                for side in ("left lung", "right lung"):
+                    organs[side] = organs[side] & ~organs[MEDIASTINUM]
                 organs[LUNGS] = organs["left lung"] | organs["right lung"]
             view = facts[name]["view"]
             yield TrueFilm(image, facts[name]["patientid"], organs, "AP" if view.startswith("AP") else "PA")
@@ -142,7 +150,7 @@ def organ_rows(segmenter: ChestSegmenter, films: Iterable[TrueFilm]) -> tuple[li
 
 
 def _drawn(found: ChestMasks, organ: str) -> NDArray[np.bool_]:
-    if organ == LUNGS:
+    if organ in (LUNGS, WHOLE_LUNGS):
         return _drawn(found, "left lung") | _drawn(found, "right lung")
     return found.of("heart" if organ == MEDIASTINUM else organ).data[:, :, 0] > 0
 

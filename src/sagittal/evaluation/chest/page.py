@@ -16,6 +16,7 @@ from sagittal.evaluation.chest.readings import (
     finding_figures,
     mean_auroc,
     other_figures,
+    patch_figures,
     rates,
     read_bank,
     read_nih,
@@ -26,6 +27,7 @@ from sagittal.models.chest.segmenter import ChestSegmenter
 from sagittal.score.descriptors import Figure
 from sagittal.train.chest_bank import FilmBank
 from sagittal.train.chest_films import nih_films
+from sagittal.train.chest_reading import simulated_films
 
 
 def organ_lines(segmenters: Mapping[str, ChestSegmenter], data: Path, bank: FilmBank) -> list[str]:
@@ -65,6 +67,13 @@ def organ_lines(segmenters: Mapping[str, ChestSegmenter], data: Path, bank: Film
 def finding_lines(model: ChestFindings, data: Path, bank: FilmBank) -> list[str]:
     """Tables of findings: simulated and real films apart."""
     lines = _read_lines(SIMULATED, read_bank(model, bank), model.config.points.get("simulated", {}))
+    patches = patch_figures(model, simulated_films(bank, range(len(bank))))
+    told = "; ".join(f"{name} {value:.3f}" for name, value in patches.items())
+    lines += [
+        "What the tokens hold: AUROC of one linear map from a patch's token to whether the finding shows in "
+        f"the patch, or most of it is the organ, over all patches: {told}.",
+        "",
+    ]
     if (data / "cxr_nih").is_dir():
         read = read_nih(model, nih_films(data, "test"))
         lines += _read_lines(NIH, read, model.config.points.get("real", {}))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from sagittal.evaluation.chest.organs import mean_figure
@@ -19,6 +20,8 @@ from sagittal.score.logistic import auroc
 from sagittal.study import Image
 from sagittal.train.chest_bank import FilmBank
 from sagittal.train.chest_films import NihFilm
+from sagittal.train.chest_looks import turned
+from sagittal.train.chest_reading import FilmSet, patch_truth, told_of
 
 #: An operating point is chosen from at least so many films that have the finding, and as many without.
 FEWEST = 8
@@ -176,6 +179,39 @@ def calibration_error(read: Read) -> float:
     """Expected calibration error of the probability that a finding is there, over all that is known."""
     parts = [read.finding(name)[:2] for name in FINDINGS]
     return reliability(np.concatenate([c for c, _ in parts]), np.concatenate([t for _, t in parts])).error
+
+
+def patch_figures(model: ChestFindings, films: FilmSet) -> dict[str, float]:
+    """What each patch's token tells by one linear map, over all patches of simulated films.
+
+    Args:
+        model: whose tokens.
+        films: in their own squares.
+
+    Returns:
+        AUROC of whether a finding shows in a patch, and of whether most of a patch is an organ.
+    """
+    told = told_of(model.network, films)
+    edge, patch = model.config.encoder.size[0], model.config.encoder.patch[0]
+    still = torch.eye(2, 3).expand(len(films), 2, 3)
+    planes = torch.stack([films.codes.float(), films.bits.float()], dim=1)
+    small = torch.cat([
+        turned(planes[own], still[own], edge, "nearest") for own in torch.arange(len(films)).split(32)
+    ]).round().int()  # fmt: skip
+    parts = [
+        patch_truth(small[own, 0], small[own, 1], patch)[1:] for own in torch.arange(len(films)).split(32)
+    ]
+    organs, places = (torch.cat(own) for own in zip(*parts, strict=True))
+    found = {}
+    for truth, said, names in (
+        (places > 0, told["places"], FINDINGS),
+        (organs > 0.5, told["organs"], ORGANS),
+    ):
+        for place, name in enumerate(names):
+            found[name] = auroc(
+                said[..., place].double().flatten().numpy(), truth[..., place].flatten().numpy()
+            )
+    return found
 
 
 def other_figures(read: Read) -> dict[str, Figure]:

@@ -90,5 +90,5 @@ def stretched(pictures: Tensor) -> Tensor:
         filled = torch.bincount(own, minlength=_STEPS + 1).cumsum(0).float() / own.numel()
         limits.append(torch.searchsorted(filled, torch.tensor(PERCENTILES)))
     low, high = (torch.stack(limits).float().clamp(max=_STEPS) / _STEPS).T[:, :, None, None]
-    found: Tensor = ((pictures - low) / (high - low).clamp(min=1 / _STEPS)).clamp(0, 1)
-    return found
+    found = ((pictures - low) / (high - low).clamp(min=1 / _STEPS)).clamp(0, 1)
+    return torch.where(high > low, found, 0.0)

@@ -234,7 +234,7 @@ def segmenter_card(scores: tuple[Score, ...], recipe: str) -> Card:
         data=(
             "simulated chest films with known organs (this project's world)",
             "58 films of the Montgomery set with lung masks (US National Library of Medicine)",
-            "132 pictures of heads and bellies of VQA-RAD, as ones that show no chest (Lau et al. 2018, CC0)",
+            "135 pictures of heads and bellies of VQA-RAD, as ones that show no chest (Lau et al. 2018, CC0)",
         ),
         recipe=recipe,
         scores=scores,
