@@ -25,11 +25,11 @@ from sagittal.evaluation.chest.readings import (
     rates,
     youden,
 )
+from sagittal.io.films.names import FINDINGS
 from sagittal.io.raster import picture_geometry
 from sagittal.measure.chest import Outcome
 from sagittal.models.chest.findings import FilmReading
 from sagittal.models.chest.segmenter import LABELS, ChestMasks
-from sagittal.simulate.chest import FINDINGS
 from sagittal.study import Image, Mask
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sagittal.errors import ConfigError, InputError
+from sagittal.io.films.names import FINDINGS
 from sagittal.io.raster import picture_geometry
 from sagittal.models.chest.findings import (
     ChestFindings,
@@ -19,7 +20,6 @@ from sagittal.models.chest.findings import (
 from sagittal.models.chest.network import ENCODER, FindingsNetwork
 from sagittal.models.medplib.pictures import Frame
 from sagittal.nn.vit import ViTConfig
-from sagittal.simulate.chest import FINDINGS
 from sagittal.study import Image
 
 TINY = ViTConfig(size=(32, 32), patch=(8, 8), channels=1, width=16, layers=1, heads=2, feed_forward=32)

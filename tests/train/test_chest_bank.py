@@ -7,7 +7,8 @@ import pytest
 from chest_ground import CONFIG, FILMS, SEED, small_bank
 
 from sagittal.errors import FileFormatError, IntegrityError, LayoutError
-from sagittal.simulate.chest import FINDINGS, simulate_films
+from sagittal.io.films.names import FINDINGS
+from sagittal.simulate.chest import simulate_films
 from sagittal.train import chest_bank
 from sagittal.train.chest_bank import FilmBank, make_chest_bank
 from sagittal.train.packaged import packaged_table

@@ -7,9 +7,9 @@ import pytest
 import torch
 from chest_ground import small_bank
 
+from sagittal.io.films.names import FINDINGS
 from sagittal.models.chest.network import FindingsNetwork
 from sagittal.nn.vit import ViTConfig
-from sagittal.simulate.chest import FINDINGS
 from sagittal.train.chest_reading import (
     Facts,
     ReadingTraining,

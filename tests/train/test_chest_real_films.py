@@ -8,7 +8,7 @@ import torch
 from PIL import Image as Pictures
 
 from sagittal.errors import FileFormatError, LayoutError
-from sagittal.simulate.chest import FINDINGS
+from sagittal.io.films.names import FINDINGS
 from sagittal.splits import split_of
 from sagittal.train.chest_films import LEFT, LUNG, NO_LUNG, RIGHT, montgomery_films, nih_films
 
