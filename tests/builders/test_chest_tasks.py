@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from toy_builder import bytes_of
 from chest_pool import HEIGHT, WIDTH, PoolSource, film, masks, pool, write_pool
 from sagittal.builders.chest import cleaning, measuring, surveying
 from sagittal.builders.chest.choosing import COPY
-from sagittal.builders.chest.join import join_sources
+from sagittal.builders.chest.join import OF_FILM, OF_STUDY, join_sources
 from sagittal.builders.chest.surveying import Survey, read_facts
 from sagittal.builders.chest_tasks import ARMS, build_chest_tasks
 from sagittal.builders.shards import read_examples
@@ -256,6 +258,15 @@ def call(*arguments: object) -> int:
         main([str(one) for one in arguments])
         raise SystemExit(0)
     return int(stopped.value.code or 0)
+
+
+def test_no_film_costs_more_where_there_are_more(tmp_path: Path) -> None:
+    """Both questions to the joined statements are answered by an index, not by reading all of them."""
+    path = join_sources([pool(tmp_path / "in", 6)], tmp_path / "films.sqlite").path
+    with closing(sqlite3.connect(path)) as db:
+        for query, index in ((OF_FILM, "by_image"), (OF_STUDY, "by_study")):
+            plan = " ".join(str(row) for row in db.execute(f"EXPLAIN QUERY PLAN {query}", ("pool", "x")))
+            assert f"USING INDEX {index} (collection=? AND" in plan, plan
 
 
 def test_the_command_builds_and_tells(

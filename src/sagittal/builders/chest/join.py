@@ -15,6 +15,12 @@ from sagittal.io.films.source import FilmSource
 from sagittal.io.films.statement import FilmStatement
 
 _TABLE = "CREATE TABLE said (collection TEXT, image TEXT, study TEXT, source INTEGER, body TEXT)"
+#: What is stated of a film, and of a study. The empty name stands in the text, since an index of part of a
+#: table is used for that part alone.
+OF_FILM = "SELECT study, source, body FROM said WHERE collection = ? AND image = ? ORDER BY rowid"
+OF_STUDY = (
+    "SELECT study, source, body FROM said WHERE collection = ? AND study = ? AND image = '' ORDER BY rowid"
+)
 #: Part of what a join is known by: a change of its form makes old files void.
 _VERSION = "sagittal.film-join/1"
 
@@ -37,12 +43,11 @@ class Join:
     def stated(self, collection: str, image: str) -> list[tuple[int, FilmStatement]]:
         """What is stated of a film and of the study that it belongs to, by number of the source."""
         db = _opened(self.path)
-        find = "SELECT study, source, body FROM said WHERE collection = ? AND image = ? {} ORDER BY rowid"
-        own = db.execute(find.format(""), (collection, image)).fetchall()
+        own = db.execute(OF_FILM, (collection, image)).fetchall()
         # Where sources disagree on the study, nothing stated of a study is known to be of this film.
         studies = {study for study, _, _ in own if study}
         if len(studies) == 1:
-            own += db.execute(find.format("AND study = ?"), (collection, "", studies.pop())).fetchall()
+            own += db.execute(OF_STUDY, (collection, studies.pop())).fetchall()
         return [(int(source), FilmStatement.model_validate_json(body)) for _, source, body in own]
 
     def left_out(self) -> dict[str, int]:
