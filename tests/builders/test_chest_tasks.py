@@ -189,6 +189,31 @@ def test_every_fault_has_its_outcome(tmp_path: Path) -> None:
         assert one.ctr is None  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("values", "ctr", "cpar"),
+    [
+        ({"ctr": 0.5, "cpar": 0.4}, 0.5, 0.4),
+        ({"ctr": 0.5}, 0.5, "measured"),
+        ({"ctr": 0.5, "view": "AP"}, None, None),
+        ({"ctr": 0.5, "view": None}, 0.5, None),
+        ({"marking": "unable to locate heart"}, None, None),
+        ({}, "measured", "measured"),
+    ],
+)
+def test_published_ratios_go_before_measured_ones(
+    values: dict[str, object], ctr: float | str | None, cpar: float | str | None, tmp_path: Path
+) -> None:
+    own = masks()
+    found, _ = outcomes(tmp_path, [changed(0, masks=own, rca=None, **{"view": "PA", **values})])
+    measured_alone = measuring.measured(own, None, [], "PA")
+    [one] = found
+    for value, wanted, measured in (
+        (one.ctr, ctr, measured_alone.ctr),  # type: ignore[attr-defined]
+        (one.cpar, cpar, measured_alone.cpar),  # type: ignore[attr-defined]
+    ):
+        assert value == (measured if wanted == "measured" else wanted)
+
+
 def test_films_without_a_picture_are_counted(tmp_path: Path) -> None:
     films = [changed(0), changed(1, file=""), changed(2), changed(3, collection="elsewhere"), changed(4)]
     source = write_pool(tmp_path / "in", films)

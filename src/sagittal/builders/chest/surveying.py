@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
-from sagittal.builders.chest.cleaning import TWO_PATIENTS, account
+from sagittal.builders.chest.cleaning import TWO_PATIENTS, Account, account
 from sagittal.builders.chest.facts import FilmFacts
 from sagittal.builders.chest.join import Join, tables_hash
 from sagittal.builders.chest.measuring import RCA, Measured, measured
@@ -25,7 +26,7 @@ from sagittal.builders.pools import EngineName, ordered_map
 from sagittal.errors import ConfigError, FileFormatError
 from sagittal.files import sha256_file, storage_errors, write_json, write_text
 from sagittal.io.films.source import FilmSource
-from sagittal.io.films.statement import MaskRow
+from sagittal.io.films.statement import MaskRow, Projection
 from sagittal.io.raster import picture_size
 
 #: Films of one part: the unit of resuming.
@@ -112,7 +113,7 @@ class Survey:
             if isinstance(masks, MaskRow):
                 masks = self.sources[told.source].masks(masks)
             found = measured(masks, told.rca, sizes, view)
-        frontal_ratio = view in ("PA", None) and (told.ctr is not None or told.cpar is not None)
+        ctr, cpar, heart = _ratios(told, found, view)
         reasons = [*told.left_out, *found.left_out, *([told.marking] if told.marking else [])]
         return FilmFacts(
             name=name,
@@ -126,10 +127,9 @@ class Survey:
             labels=told.labels,
             oedema=told.oedema,
             report=told.report,
-            # As published where it is; that is what the published sets train on.
-            ctr=told.ctr if frontal_ratio else found.ctr,
-            cpar=told.cpar if frontal_ratio else found.cpar,
-            heart="heart" if frontal_ratio else found.heart,
+            ctr=ctr,
+            cpar=cpar,
+            heart=heart,
             areas=found.areas,
             boxes=found.boxes,
             signs=tuple(told.signs),
@@ -156,6 +156,24 @@ class Survey:
         with storage_errors(self.out):
             self.out.mkdir(parents=True, exist_ok=True)
         write_json(manifest, plan)
+
+
+def _ratios(
+    told: Account, found: Measured, view: Projection | None
+) -> tuple[float | None, float | None, Literal["heart", "cardiomediastinum"]]:
+    """CTR, CPAR and what they are of: as published where they are, for that is what published sets train on.
+
+    A film that a source could not measure has none, whatever others measure on it.
+    """
+    if told.marking is not None:
+        return None, None, "heart"
+    published = view in ("PA", None) and (told.ctr is not None or told.cpar is not None)
+    if not published:
+        return found.ctr, found.cpar, found.heart
+    measured_too = found if found.heart == "heart" else Measured()
+    ctr = told.ctr if told.ctr is not None else measured_too.ctr
+    cpar = told.cpar if told.cpar is not None else measured_too.cpar
+    return ctr, cpar, "heart"
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,0 @@
-"""IMAX measured: answers to the seven tasks, training data compared, Fisher spectra."""
