@@ -43,7 +43,7 @@ from sagittal.train.pseudo_labels import PseudoLabels, read_pseudo
 SEED = 20264
 #: Of the pool; the films that the encoder learnt from have others.
 WORLD_SEED = 411
-FILMS = 4_000
+FILMS = 2_000
 #: Passes over the entries (§4.2.2).
 EPOCHS = 3.0
 #: Films of the test set whose entries are watched while training; they steer nothing.
@@ -115,7 +115,7 @@ def _ground(given: argparse.Namespace) -> Ground:
 def _loop(given: argparse.Namespace, examples: Sequence[Example]) -> LoopConfig:
     steps = steps_of(len(examples), BATCH, given.epochs)
     return LoopConfig(
-        steps=steps, rate=1.5e-3, hidden_rate=4e-3, warm_up=steps // 10, decay=0.02,
+        steps=steps, rate=1e-3, hidden_rate=3e-3, warm_up=steps // 10, decay=0.02,
         mean_over=max(20, steps // 12), save_every=100, score_every=max(1, steps // 3),
     )  # fmt: skip
 

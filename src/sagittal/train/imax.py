@@ -29,7 +29,7 @@ class IMAXTraining:
     model: VLM
     training: FilmStream
     validation: FilmStream
-    checks: int = 16
+    checks: int = 64
 
     def __post_init__(self) -> None:
         # For batches of short texts plain products beat the blockwise kernel on a CPU.
