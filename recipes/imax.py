@@ -30,6 +30,7 @@ from sagittal.builders.shards import read_examples
 from sagittal.example import Example
 from sagittal.io.films.sources import open_source
 from sagittal.models.checkpoint import Accepts, Card
+from sagittal.models.imax import imax_config
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.storage import save_vlm
 from sagittal.runtime import keep_memory
@@ -123,7 +124,7 @@ def _loop(given: argparse.Namespace, examples: Sequence[Example]) -> LoopConfig:
 def _model(given: argparse.Namespace, ground: Ground, name: str) -> VLM:
     """The model at the beginning of a step."""
     torch.manual_seed(SEED)
-    model = begun(ground, lora=given.lora)
+    model = begun(ground, imax_config("small", ground.chat.size, lora=given.lora))
     if name == "finetune":
         ended(model, given.out / "pretrain", _loop(given, _examples(given, "pretrain")))
     return model

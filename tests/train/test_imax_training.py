@@ -133,12 +133,12 @@ def test_a_set_is_learnt_by_heart_and_answered(films: FilmSet, chat: OwnChat, tm
     stream = stream_of(model, few, chat, tmp_path, batch=6)
     training = IMAXTraining(model, stream, stream, checks=1)
     step = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=3e-3)
-    for number in range(450):
+    for number in range(600):
         step.zero_grad()
         loss = training.loss(number)["loss"]
         loss.backward()
         step.step()
-    assert float(loss.detach()) < 0.05
+    assert float(loss.detach()) < 0.02
     answers = put(model.eval(), stream)
     confident = speak(model, stream, sure=True)
     assert all(one.confidence is not None and 0.8 < one.confidence <= 1 for one in confident)

@@ -41,6 +41,7 @@ class Answered:
         task: what was asked.
         text: the answer, as it was generated; empty where nothing was said.
         truth: the right answer, in the form that the prompt asks for.
+        conditions: that the digits of ``cls-multilabel`` stand for.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Answered:
     task: Task
     text: str
     truth: str
+    conditions: tuple[str, ...] = FINDINGS
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +96,24 @@ def _multiclass(answers: Sequence[Answered]) -> Scored:
 
 
 def _multilabel(answers: Sequence[Answered]) -> Scored:
-    given, truth, faults = _read(answers, lambda text: read_labels(text, len(FINDINGS)))
+    given: list[Sequence[int | None] | None] = []
+    truth: list[Sequence[int | None]] = []
+    faults: list[Fault | Unread | None] = []
+    for one in answers:
+        due, wrong = read_labels(one.truth, len(one.conditions))
+        if due is None:
+            raise _unreadable(one, f"a digit of each condition; {wrong} is at fault")
+        said, fault = read_labels(one.text, len(one.conditions))
+        given.append(None if said is None else _of_all(one.conditions, said))
+        truth.append(_of_all(one.conditions, due))
+        faults.append(fault)
     return Scored(label_counts(given, truth).figures, faults)
+
+
+def _of_all(conditions: Sequence[str], digits: Sequence[int]) -> list[int | None]:
+    """A digit of each of FINDINGS; ``None`` of those that were not asked about."""
+    found = dict(zip(conditions, digits, strict=True))
+    return [found.get(name) for name in FINDINGS]
 
 
 def _rec(answers: Sequence[Answered]) -> Scored:

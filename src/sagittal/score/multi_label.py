@@ -48,7 +48,9 @@ class LabelCounts:
         }
 
 
-def label_counts(given: Sequence[Sequence[int] | None], truth: Sequence[Sequence[int]]) -> LabelCounts:
+def label_counts(
+    given: Sequence[Sequence[int | None] | None], truth: Sequence[Sequence[int | None]]
+) -> LabelCounts:
     """Count hits and misses.
 
     An answer that could not be read (``None``) counts as if each of its digits were the wrong one: labels
@@ -56,19 +58,24 @@ def label_counts(given: Sequence[Sequence[int] | None], truth: Sequence[Sequence
     on images where nothing is.
 
     Args:
-        given, truth: one an image, in the same order; 0 or 1 for each label.
+        given, truth: one an image, in the same order; 0 or 1 for each label, ``None`` where nobody asked.
 
     Raises:
-        InputError: no image, other numbers of images or labels, or a digit that is neither 0 nor 1.
+        InputError: no image, other numbers of images or labels, a digit that is neither 0 nor 1, or an answer
+            to something else than was asked.
     """
     if not truth or len(given) != len(truth):
         raise InputError("Each image has one answer and one truth.", expected=len(truth), got=len(given))
     wanted = len(truth[0])
     for labels in (*truth, *(one for one in given if one is not None)):
-        if len(labels) != wanted or not set(labels) <= {0, 1}:
+        if len(labels) != wanted or not set(labels) <= {0, 1, None}:
             raise InputError("A label is there or not.", expected=f"{wanted} digits 0 or 1", got=labels)
     true = np.array(truth, dtype=float)
     said = np.array(
         [1 - due if one is None else one for one, due in zip(given, true, strict=True)], dtype=float
     )
+    asked = ~np.isnan(true)
+    if (np.isnan(said) == asked).any():
+        raise InputError("Each label that was asked for has an answer, and no other one.")
+    said, true = np.where(asked, said, 0), np.where(asked, true, 0)
     return LabelCounts(said * true, said * (1 - true), (1 - said) * true)

@@ -84,7 +84,14 @@ def put(model: VLM, stream: FilmStream) -> list[Answered]:
     """
     spoken = speak(model, stream)
     return [
-        Answered(entry.id, entry.patient, entry.task, on_film(entry, one.text, stream), entry.truth)
+        Answered(
+            entry.id,
+            entry.patient,
+            entry.task,
+            on_film(entry, one.text, stream),
+            entry.truth,
+            entry.conditions,
+        )
         for entry, one in zip(stream.films.entries, spoken, strict=True)
     ]
 

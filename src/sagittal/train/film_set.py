@@ -13,6 +13,7 @@ from torch import Tensor
 from sagittal.errors import InputError
 from sagittal.example import Example
 from sagittal.files import sha256_json
+from sagittal.io.films.names import FINDINGS
 from sagittal.io.raster import read_picture
 from sagittal.models.chest.films import prepared
 from sagittal.models.film_boxes import into_square
@@ -32,6 +33,7 @@ class FilmEntry:
         prompt, answer: words.
         truth: the answer as scores take it, its box on the film.
         confidence: of a pseudo-label.
+        conditions: that the digits of ``cls-multilabel`` stand for.
     """
 
     id: str
@@ -42,6 +44,7 @@ class FilmEntry:
     answer: str
     truth: str
     confidence: float | None = None
+    conditions: tuple[str, ...] = FINDINGS
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,9 +123,11 @@ def _entry(example: Example, film: int, frame: Frame) -> FilmEntry | None:
             return None
         on_film, on_square = write_box((x1, y1, x2, y2)), write_box(seen)
         prompt, answer = prompt.replace(on_film, on_square), answer.replace(on_film, on_square)
+    conditions = tuple(example.targets.get("conditions", FINDINGS))
     return FilmEntry(
-        example.id, example.patient, film, cast(Task, example.task), prompt, answer, truth, example.confidence
-    )
+        example.id, example.patient, film, cast(Task, example.task), prompt, answer, truth,
+        example.confidence, conditions,
+    )  # fmt: skip
 
 
 def only(films: FilmSet, entries: Sequence[FilmEntry]) -> FilmSet:

@@ -15,7 +15,9 @@ from sagittal.example import Example
 from sagittal.models.chest.findings import open_chest_findings
 from sagittal.models.imax import imax_config
 from sagittal.models.vlm.chat import OwnChat
+from sagittal.models.vlm.config import VLMConfig
 from sagittal.models.vlm.decoder import load_decoder
+from sagittal.models.vlm.experts import load_experts
 from sagittal.models.vlm.model import VLM
 from sagittal.splits import require_split
 from sagittal.train.film_features import FilmFeatures
@@ -59,16 +61,25 @@ class Ground:
         )  # fmt: skip
 
 
-def begun(ground: Ground, *, lora: bool = False) -> VLM:
-    """A model before it learns: encoder and language model as they come, a new connector."""
-    model = VLM(imax_config("small", ground.chat.size, lora=False))
+def begun(ground: Ground, config: VLMConfig | None = None) -> VLM:
+    """A model before it learns: encoder and language model as they come, a new connector.
+
+    Args:
+        ground: gives the weights.
+        config: of the model; IMAX's ``small`` without adapters when ``None``. Experts begin as copies of the
+            language model's feed-forwards, adapters as nothing.
+    """
+    config = config or imax_config("small", ground.chat.size, lora=False)
+    model = VLM(config.model_copy(update={"lora": None, "experts": None}))
     model.language.load_state_dict(dict(ground.decoder))
     model.encoder.load_state_dict(dict(ground.encoder))
-    if lora:
-        config = imax_config("small", ground.chat.size)
-        adapted = VLM(config, language=model.language)
-        adapted.encoder.load_state_dict(model.encoder.state_dict())
-        model = adapted
+    dense = model.state_dict()
+    if config.lora is not None:
+        model = VLM(config, language=model.language)
+        model.encoder.load_state_dict(dict(ground.encoder))
+    elif config.experts is not None:
+        model = VLM(config)
+        load_experts(model, dense, [dense] * config.experts.count)
     rounded(model.encoder)
     freeze_encoder(model)
     return model.train()

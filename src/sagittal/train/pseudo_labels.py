@@ -24,6 +24,7 @@ from sagittal.builders.tumour_questions import generator_for
 from sagittal.errors import InputError
 from sagittal.example import Example, Message, TextPart
 from sagittal.files import sha256_json, write_text
+from sagittal.io.films.names import FINDINGS
 from sagittal.models.film_boxes import out_of_square
 from sagittal.models.vlm.model import VLM
 from sagittal.score.chest_tasks import Answered, Task, score_task
@@ -58,7 +59,7 @@ class PseudoLabels:
         self._known: dict[int, set[str]] = defaultdict(set)
         self._entries_of: dict[int, list[FilmEntry]] = defaultdict(list)
         self._first: dict[int, Example] = {}
-        prompts: dict[Task, set[str]] = {task: set() for task in TASKS}
+        prompts: dict[Task, set[tuple[str, tuple[str, ...]]]] = {task: set() for task in TASKS}
         by_id = {example.id: example for example in self.examples}
         for entry in self.stream.films.entries:
             example = by_id.get(entry.id)
@@ -67,7 +68,7 @@ class PseudoLabels:
             self._known[entry.film].add(SEVEN[entry.task])
             self._entries_of[entry.film].append(entry)
             self._first.setdefault(entry.film, example)
-            prompts[entry.task].add(entry.prompt)
+            prompts[entry.task].add((entry.prompt, entry.conditions))
         self._prompts = {task: sorted(own) for task, own in prompts.items()}
 
     def write(self, out: str | Path, say: Callable[[str], None] = lambda line: None) -> None:
@@ -120,7 +121,7 @@ class PseudoLabels:
         for task in TASKS:
             prompts = self._prompts[task]
             if SEVEN[task] not in known and task != "reg" and prompts:
-                yield self._asked(film, task, prompts[int(rng.integers(len(prompts)))])
+                yield self._asked(film, task, *prompts[int(rng.integers(len(prompts)))])
 
     def _to_name(self, film: int, box: str | None) -> Iterator[FilmEntry]:
         """The question what a box holds: the one that the model gave, or that the film's own entry has."""
@@ -131,9 +132,11 @@ class PseudoLabels:
         if corners is not None:
             yield self._asked(film, "reg", reg_prompt(corners, int(self._rng(film).integers(1 << 16))))
 
-    def _asked(self, film: int, task: Task, prompt: str) -> FilmEntry:
+    def _asked(self, film: int, task: Task, prompt: str, conditions: tuple[str, ...] = FINDINGS) -> FilmEntry:
         model = self._first[film]
-        return FilmEntry(f"{model.study}/pseudo-{task}", model.patient, film, task, prompt, "", "")
+        return FilmEntry(
+            f"{model.study}/pseudo-{task}", model.patient, film, task, prompt, "", "", conditions=conditions
+        )
 
     def _example(self, entry: FilmEntry, said: Spoken) -> Example | None:
         """An answer as an example; ``None`` where it has not the form of its task."""
@@ -149,6 +152,8 @@ class PseudoLabels:
                 return None
             prompt, answer = (text.replace(write_box(seen), write_box(box)) for text in (prompt, answer))
             targets["box"] = list(box)
+        if entry.task == "cls-multilabel":
+            targets["conditions"] = list(entry.conditions)
         like = self._first[entry.film]
         asked = Message(role="user", parts=(like.messages[0].parts[0], TextPart(text=prompt)))
         return like.model_copy(
@@ -170,7 +175,7 @@ def _has_form(entry: FilmEntry, text: str) -> bool:
     if not text:
         return False
     try:
-        score_task(entry.task, [Answered(entry.id, entry.patient, entry.task, text, text)])
+        score_task(entry.task, [Answered(entry.id, entry.patient, entry.task, text, text, entry.conditions)])
     except InputError:
         return False
     return True

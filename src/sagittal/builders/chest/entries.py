@@ -18,6 +18,8 @@ from sagittal.score.chest_tasks import Task
 from sagittal.score.strict import LARGEST_RATIO, write_box
 
 _DIGITS = 4
+#: So many of the ten conditions must be known of a film to ask about them: the NIH's labels have eight.
+LEAST_CONDITIONS = 8
 
 
 class EntryConfig(BaseModel):
@@ -77,10 +79,12 @@ def _classes(film: FilmFacts) -> Iterator[Entry]:
     if film.oedema is not None:
         name = SEVERITY[film.oedema]
         yield Entry("cls-multiclass", prompts.multiclass_prompt(), name, {"class": film.oedema})
-    if all(name in film.labels for name in FINDINGS):
-        digits = [int(film.labels[name]) for name in FINDINGS]
+    known = [name for name in FINDINGS if name in film.labels]
+    if len(known) >= LEAST_CONDITIONS:
+        digits = [int(film.labels[name]) for name in known]
         answer = ",".join(map(str, digits))
-        yield Entry("cls-multilabel", prompts.multilabel_prompt(), answer, {"labels": digits})
+        targets = {"labels": digits, "conditions": known}
+        yield Entry("cls-multilabel", prompts.multilabel_prompt(known), answer, targets)
 
 
 def _places(film: FilmFacts, config: EntryConfig, rng: np.random.Generator) -> Iterator[Entry]:

@@ -1,0 +1,1 @@
+"""IMAX's comparison: dense against scattered data, and pseudo-labels between them."""
