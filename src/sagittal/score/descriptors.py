@@ -210,10 +210,11 @@ def resampled(
         weights = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))[index]
         for name, value in found(weights.astype(float)).items():
             drawn[name].append(value)
-    return {name: _figure(value, np.array(drawn[name])) for name, value in whole.items()}
+    return {name: spread(value, np.array(drawn[name])) for name, value in whole.items()}
 
 
-def _figure(value: float, drawn: NDArray[np.float64]) -> Figure:
+def spread(value: float, drawn: NDArray[np.float64]) -> Figure:
+    """A figure with what it came to in each of the draws; those without a value are left out."""
     drawn = drawn[~np.isnan(drawn)]
     if drawn.size == 0:
         return Figure(value)

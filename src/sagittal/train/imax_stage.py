@@ -95,7 +95,7 @@ def stream_of(
 
 def run_stage(
     model: VLM, learning: FilmStream, held: FilmStream, config: LoopConfig, out: Path, *,
-    minutes: float = math.inf, say: Callable[[str], None] = lambda line: None,
+    minutes: float = math.inf, end: int | None = None, say: Callable[[str], None] = lambda line: None,
 ) -> bool:  # fmt: skip
     """Train, or go on; the model ends with the running mean of its weights.
 
@@ -106,6 +106,7 @@ def run_stage(
         config: how.
         out: folder of the run.
         minutes: after which to stop.
+        end: step to stop at, where it comes before the last of the schedule.
         say: called with each line of the curve.
 
     Returns:
@@ -124,7 +125,7 @@ def run_stage(
     # Muon is for whole matrices, not for the halves of an adapter.
     hidden = [] if model.config.lora else hidden_matrices(model)
     loop = Loop(model, config, training.loss, out, scores=training.scores, say=say, hidden=hidden)
-    done = loop.run(minutes=minutes)
+    done = loop.run(minutes=minutes, end=end)
     loop.use_mean()
     return done.step >= config.steps
 
