@@ -7,7 +7,7 @@
     python recipes/imax.py pretrain
     python recipes/imax.py finetune
     python recipes/imax.py train
-    python recipes/imax.py ship --ship FOLDER
+    python recipes/imax.py ship --real DATA --ship src/sagittal/weights
 
 ``pool`` simulates films and builds the sets of :mod:`sagittal.builders.chest_tasks`; with ``--share 0/2`` and
 ``--share 1/2`` two processes share the simulation. ``dmax`` and ``imax`` train on sets of equal size.
@@ -27,9 +27,10 @@ import torch
 
 from sagittal.builders.chest_tasks import build_chest_tasks
 from sagittal.builders.shards import read_examples
+from sagittal.evaluation.imax.shipped import card_scores, measured
 from sagittal.example import Example
 from sagittal.io.films.sources import open_source
-from sagittal.models.checkpoint import Accepts, Card
+from sagittal.models.checkpoint import Accepts, Card, Score
 from sagittal.models.imax import imax_config
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.storage import save_vlm
@@ -39,6 +40,7 @@ from sagittal.simulate.chest.folder import COLLECTION, write_films
 from sagittal.train.film_stream import steps_of
 from sagittal.train.imax_stage import BATCH, Ground, begun, ended, only_training, run_stage, stream_of
 from sagittal.train.loop import LoopConfig
+from sagittal.train.mpllm import rounded
 from sagittal.train.pseudo_labels import PseudoLabels, read_pseudo
 
 SEED = 20264
@@ -65,7 +67,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, help="passes over the entries")
     parser.add_argument("--lora", action="store_true", help="train adapters, as published, not all of it")
     parser.add_argument("--minutes", type=float, default=float("inf"))
-    parser.add_argument("--ship", type=Path, help="folder that receives the checkpoint")
+    parser.add_argument("--real", type=Path, help="folder of the real films that the card tells of")
+    parser.add_argument("--ship", type=Path, default=Path("runs/imax/ship"), help="folder of checkpoints")
     given = parser.parse_args()
     torch.manual_seed(SEED)
     torch.set_flush_denormal(True)
@@ -150,10 +153,12 @@ def _pseudo(given: argparse.Namespace) -> None:
 def _ship(given: argparse.Namespace) -> None:
     ground, examples = _ground(given), _examples(given, "train")
     model = ended(_model(given, ground, "train"), given.out / "train", _loop(given, "train", examples)).eval()
-    save_vlm(given.ship, model, ground.chat, card(examples), task="imax")
+    rounded(model)
+    scores = card_scores(measured(model, ground.chat, given.real, given.out / "measured", _say))
+    save_vlm(given.ship / "imax-small", model, ground.chat, card(examples, scores), task="imax")
 
 
-def card(examples: Iterable[Example]) -> Card:
+def card(examples: Iterable[Example], scores: tuple[Score, ...]) -> Card:
     """What to know about the model."""
     films = len({one.study for one in examples})
     return Card(
@@ -165,13 +170,13 @@ def card(examples: Iterable[Example]) -> Card:
             "its encoder: see chest-findings",
         ),
         recipe=f"recipes/imax.py, seed {SEED}",
-        scores=(),
+        scores=scores,
         limits=(
             "medical research software, not a medical device: never for diagnosis or treatment",
-            "its words were learnt from simulated films alone",
+            "its words were learnt from simulated films alone; on real ones see the scores",
             "frontal films; English",
         ),
-        accepts=Accepts(kinds=("cxr",), most_volumes=1, pictures=True),
+        accepts=Accepts(kinds=("cxr",), most_volumes=1, most_sessions=1, pictures=True, regions=True),
     )
 
 

@@ -228,7 +228,8 @@ def choose(
     """The model that answers about a study, or about what is looked at of it.
 
     Of several that accept it, one that was measured on real scans goes before one that was not; then one
-    that writes programs, which knows more kinds of question; then the first by name.
+    that writes programs, which knows more kinds of question; then one that was made for fewer kinds of
+    image; then the first by name.
 
     Args:
         found: what may answer, at least one.
@@ -248,7 +249,10 @@ def choose(
             got="; ".join(f"{name}: {why}" for name, why in refusals.items()),
             remedy=_remedy(found, study, view),
         )
-    ranked = sorted(willing, key=lambda offer: (not real_scores(offer.card), offer.speaks))
+    ranked = sorted(
+        willing,
+        key=lambda offer: (not real_scores(offer.card), offer.speaks, len(offer.card.accepts.kinds)),
+    )
     chosen = ranked[0]
     why = f"it takes {accepted(chosen.card)}"
     if len(found) == 1:
@@ -263,6 +267,8 @@ def choose(
         reason = "was measured on real scans"
     elif any(offer.speaks for offer in after) and not chosen.speaks:
         reason = "knows more kinds of question"
+    elif all(len(chosen.card.accepts.kinds) < len(offer.card.accepts.kinds) for offer in after):
+        reason = "was made for fewer kinds of image"
     else:
         reason = "comes first by name"
     return Choice(chosen, f"{why}; {others} would, too, and this one {reason}", after)

@@ -24,6 +24,8 @@ class Report(StrEnum):
     medplib = "medplib"
     medplib_small = "medplib-small"
     chest_specialists = "chest-specialists"
+    imax = "imax"
+    imax_small = "imax-small"
 
 
 def register(app: typer.Typer) -> None:
@@ -81,6 +83,14 @@ def reproduce(
         from sagittal.cli.reproduce_chest import chest_page
 
         title, lines = "The networks of chest films", chest_page(model, data, work, out)
+    elif report is Report.imax:
+        from sagittal.cli.reproduce_imax import imax_page
+
+        title, lines = "IMAX: dense against scattered annotation", imax_page(model, data, work, out)
+    elif report is Report.imax_small:
+        from sagittal.cli.reproduce_imax import imax_small_page
+
+        title, lines = "The shipped IMAX", imax_small_page(model, data, work)
     elif report is Report.voxelprompt:
         from sagittal.cli.reproduce_tasks import tasks_page
 

@@ -156,10 +156,10 @@ def _table_1(scores: Mapping[str, Mapping[Arm, Sequence[ChestScores]]]) -> list[
 def _fisher_lines(found: Sequence[Violin]) -> list[str]:
     lines = [
         "### Fisher information while they learn (Figure 5)", "",
-        f"{GROUPS} matrices of {SAMPLES} samples each; one number of each of "
-        f"{found[0].layers} trained layers, drawn with a seed; seed {SEEDS[0]} of the runs. Checkpoints: the end of the warm-up, a third and "
-        "two thirds of the way, the end. Samples are of what each model learns from; in the last column, of "
-        "the test, the same for both. Median (quartiles) of the groups.", "",
+        f"{GROUPS} matrices of {SAMPLES} samples each; one number of each of {found[0].layers} trained "
+        f"layers, drawn with a seed; seed {SEEDS[0]} of the runs. Checkpoints: the end of the warm-up, a "
+        "third and two thirds of the way, the end. Samples are of what each model learns from; in the last "
+        "column, of the test, the same for both. Median (quartiles) of the groups.", "",
         f"| | {' | '.join(MOMENTS)} | late, common samples |", "| --- " * (len(MOMENTS) + 2) + "|",
     ]  # fmt: skip
     for name in ("entropy", "rho"):

@@ -1,90 +1,52 @@
-"""The pools that sets are drawn from: simulated films, and real ones with what is known of them.
-
-Of real films: the NIH's labels, view and sex; heart and lungs as ``chest-segmenter`` draws them, which stand
-in for CheXmask's (they are a network's, too), so that ratios and boxes are *silver*; and the lungs that
-people marked on the films of Montgomery and Shenzhen. Nobody wrote reports or grades of these, so two of
-the seven tasks are not there.
-"""
+"""The pools that sets are drawn from: simulated films, and real ones; nothing is told of both together."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
+from sagittal.evaluation.imax.real_films import LUNGS, NIH, write_real_statements
+from sagittal.evaluation.imax.runs import Comparison, Say
+from sagittal.evaluation.imax.variants import POOL_FILMS, POOL_SEED
+from sagittal.models.chest.segmenter import open_chest_segmenter
+from sagittal.simulate.chest import ChestConfig
+from sagittal.simulate.chest.folder import COLLECTION, write_films
+from sagittal.train.imax_stage import Ground
+from sagittal.weights import find_checkpoint
 
-from sagittal.io.films.sources import open_source
-from sagittal.io.films.statement import FilmStatement
-from sagittal.io.films.statement_lines import write_statements
-from sagittal.io.raster import picture_geometry, read_picture
-from sagittal.io.run_lengths import runs_of
-from sagittal.models.chest.films import upright
-from sagittal.models.chest.segmenter import ChestSegmenter
-from sagittal.study import Mask
-from sagittal.train.picture_bank import MarkedPicture
-from sagittal.train.real_pictures import film_pictures
-
-#: Folders of the development data, which are the collections' names.
-NIH, LUNGS = "cxr_nih", "cxr_lung_masks"
-#: From the left of a film to its right.
-SIDES = ("right lung", "left lung")
+#: Pixels of a simulated film's edge: what the encoder takes.
+EDGE = 224
 
 
-def write_real_statements(
-    data: Path, out: Path, segmenter: ChestSegmenter, say: Callable[[str], None] = lambda line: None
-) -> None:
-    """Statements of the real films, unless they are there.
+def simulated_pool(encoder: str, work: Path, say: Say) -> Comparison:
+    """What runs on simulated films stand on; the films are made where they are not there.
 
     Args:
-        data: folder of the development data.
-        out: folder that receives ``nih.jsonl`` and ``lungs.jsonl``.
-        segmenter: draws what is not known of the NIH's films.
-        say: told of what is done.
+        encoder: name or folder of the network of findings.
+        work: folder of all runs.
+        say: told of films.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    for name, statements in (("nih", _nih(data, segmenter)), ("lungs", _lungs(data))):
-        path = out / f"{name}.jsonl"
-        if not path.exists():
-            say(f"{name}: {write_statements(path, statements)} films")
+    films = simulated_films(work, POOL_FILMS, POOL_SEED, say)
+    ground = Ground.of(work, work / "features", encoder=encoder)
+    return Comparison("simulated", ground, films / "statements", (COLLECTION,), work / "runs-simulated")
 
 
-def _nih(data: Path, segmenter: ChestSegmenter) -> Iterator[FilmStatement]:
-    source = open_source("nih", data / NIH)
-    for stated in source.statements(Counter()):
-        # The table says .png, as published; the pictures at hand are JPEGs of 448 pixels.
-        file = f"images/{Path(stated.file).with_suffix('.jpg').name}"
-        image = upright(read_picture(data / NIH / file, kind="cxr"))
-        runs = segmenter.segment(image, projection=stated.view or "unknown").runs()
-        width, height, *_ = image.shape
-        masks = {"size": (width, height), "runs": {organ: own.to_text() for organ, own in runs.items()}}
-        changes = {"collection": NIH, "file": file, "size": None, "spacing_mm": None, "masks": masks}
-        yield FilmStatement.model_validate({**stated.model_dump(), **changes})
+def simulated_films(folder: Path, count: int, seed: int, say: Say) -> Path:
+    """The folder of a collection of simulated films, made where they are not there."""
+    films = folder / COLLECTION
+    write_films(ChestConfig(edge=EDGE), films, count, seed, lambda done, of: say(f"films: {done} of {of}"))
+    return films
 
 
-def _lungs(data: Path) -> Iterator[FilmStatement]:
-    sources: tuple[Literal["montgomery", "shenzhen"], ...] = ("montgomery", "shenzhen")
-    for source in sources:
-        for picture in film_pictures(data, source):
-            if len(picture.facts.classes) == len(SIDES):
-                film = Path(picture.facts.name).name
-                width, height = picture.marks.shape
-                masks = {"size": (width, height), "runs": _sides(picture)}
-                yield FilmStatement.model_validate(
-                    {
-                        "collection": LUNGS, "image": film, "patient": picture.facts.patient,
-                        "file": f"cxr/{film}.png", "view": "PA", "masks": masks,
-                    }
-                )  # fmt: skip
+def real_pool(encoder: str, data: Path, work: Path, say: Say) -> Comparison:
+    """What runs on real films stand on.
 
-
-def _sides(picture: MarkedPicture) -> dict[str, str]:
-    """The two pieces that were marked, as runs; on a film the patient's right is on the left."""
-    pieces = [picture.instance(n) for n in range(len(SIDES))]
-    pieces.sort(key=lambda inside: float(np.nonzero(inside)[0].mean()))
-    grid = picture_geometry(*picture.marks.shape)
-    return {
-        name: runs_of(Mask(inside[:, :, None].astype(np.uint8), grid, {1: name}, name), name).to_text()
-        for name, inside in zip(SIDES, pieces, strict=True)
-    }
+    Args:
+        encoder: name or folder of the network of findings.
+        data: folder of the development data.
+        work: folder of all runs.
+        say: told of films.
+    """
+    statements = work / "statements"
+    write_real_statements(data, statements, open_chest_segmenter(find_checkpoint("chest-segmenter")), say)
+    ground = Ground.of(data, work / "features", encoder=encoder)
+    return Comparison("real", ground, statements, (NIH, LUNGS), work / "runs-real")

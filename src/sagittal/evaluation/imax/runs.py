@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -64,10 +64,8 @@ class Comparison:
     def sets(self, seed: int) -> Path:
         """The sets that a seed draws; made where they are not there."""
         out = self.work / f"sets-{seed}"
-        if not (out / "chosen.json").exists():
-            pictures = {name: self.ground.pictures / name for name in self.collections}
-            build_chest_tasks([open_source("statements", self.statements)], out, pictures=pictures, seed=seed)
-        return out
+        pictures = {name: self.ground.pictures / name for name in self.collections}
+        return sets_of(self.statements, pictures, out, seed)
 
     def examples(self, seed: int, arm: Arm | Stage) -> list[Example]:
         """What an arm learns from by itself."""
@@ -101,6 +99,16 @@ class Comparison:
     def stream(self, model: VLM, examples: Sequence[Example], seed: int) -> FilmStream:
         """Examples as batches."""
         return stream_of(model, self.ground, examples, seed)
+
+
+def sets_of(
+    statements: Path, pictures: Mapping[str, Path], out: Path, seed: int, *, everything: bool = False
+) -> Path:
+    """The sets of a pool, made where they are not there; arguments as of ``build_chest_tasks``."""
+    if not (out / "chosen.json").exists():
+        source = open_source("statements", statements)
+        build_chest_tasks([source], out, pictures=pictures, everything=everything, seed=seed)
+    return out
 
 
 def answers_of(on: Comparison, connector: str, arm: Arm, seed: int, say: Say) -> list[Answered]:

@@ -66,7 +66,8 @@ def arm_gain(method: Sequence[ChestScores], baseline: Sequence[ChestScores]) -> 
 
     def gains(weights: NDArray[np.float64], seeds: Sequence[int]) -> dict[str, float]:
         own = relative_gains(_mean(method, weights, seeds), _mean(baseline, weights, seeds), LOWER)
-        return {**own, "": float(np.nanmean(list(own.values())))}
+        known = [value for value in own.values() if np.isfinite(value)]
+        return {**own, "": float(np.mean(known)) if known else float("nan")}
 
     found = resampled_seeds(gains, method)
     mean = found.pop("")
