@@ -39,6 +39,10 @@ def test_cards_decide_and_say_why(tmp_path):
     speaker = replace(made("a"), speaks=True)
     name, words = why(speaker, both, study=study)
     assert name == "b" and words.endswith("a would, too, and this one knows more kinds of question")
+    narrow = made("z", kinds=both.card.accepts.kinds[:4])
+    wide = made("y", kinds=(*both.card.accepts.kinds, "cxr"))
+    name, words = why(wide, narrow, study=study)
+    assert name == "z" and words.endswith("y would, too, and this one was made for fewer kinds of image")
     with pytest.raises(InputError, match="No model here") as error:
         choose([flair, made("e", most_volumes=1)], study)
     assert "a: it does not know" in str(error.value) and "e: it takes 1 volumes at most" in str(error.value)
@@ -130,4 +134,4 @@ def test_checkpoints_ship_or_are_the_users_own(tmp_path, monkeypatch):
 
 
 def test_openers_are_for_models_that_can_be_asked():
-    assert set(models.OPENERS) == {"voxelprompt", "vlm/mpllm", "vlm/medplib"}
+    assert set(models.OPENERS) == {"voxelprompt", "vlm/mpllm", "vlm/medplib", "vlm/imax"}

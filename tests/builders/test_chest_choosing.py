@@ -111,3 +111,12 @@ def test_patients_are_split_four_to_one() -> None:
 def test_a_pool_without_dense_films_says_what_is_missing() -> None:
     with pytest.raises(InputError, match="three of the seven"):
         choose([Offer(f"f{n}", f"p{n}", f"{n:064d}", {"caption": 1}) for n in range(50)], 0)
+
+
+def test_a_patient_s_side_is_that_of_every_other_recipe() -> None:
+    offers = [
+        Offer(f"set/f{n}", f"set/{n}", f"{n:064d}", {"caption": 1, "rec": 1, "reg": 1}) for n in range(300)
+    ]
+    chosen = choose(offers, 0)
+    testing = {one.name for one in offers if split_of(one.patient.removeprefix("set/")) != "train"}
+    assert set(chosen.test) == testing

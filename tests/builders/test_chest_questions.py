@@ -6,8 +6,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from chest_pool import film
 
+from chest_pool import film
 from sagittal.builders.chest.entries import EntryConfig, entries_of
 from sagittal.builders.chest.facts import FilmFacts
 from sagittal.builders.chest.questions import CONTENTS, SEMANTICS, question_entries, templates
@@ -212,3 +212,15 @@ def test_entries_follow_from_seed_and_film_alone() -> None:
     one = FILMS[0]
     assert entries_of(one, EntryConfig(), 0) == entries_of(one, EntryConfig(), 0)
     assert entries_of(one, EntryConfig(), 0) != entries_of(one, EntryConfig(), 1)
+
+
+@pytest.mark.parametrize("known", [10, 9, 8, 7])
+def test_conditions_are_asked_about_where_eight_are_known(known: int) -> None:
+    labels = {name: number % 3 == 0 for number, name in enumerate(FINDINGS[-known:])}
+    asked = [e for e in entries_of(facts(labels=labels), EntryConfig(), 0) if e.task == "cls-multilabel"]
+    assert len(asked) == (known >= 8)
+    for one in asked:
+        assert one.targets["conditions"] == list(labels)
+        assert one.answer == ",".join(str(int(there)) for there in labels.values())
+        assert f"{known} binary digits" in one.prompt
+        assert all((name in one.prompt) == (name in labels) for name in FINDINGS)

@@ -164,3 +164,20 @@ def test_hostile_input() -> None:
         score_answers([*answered(), answered()[0]])
     with pytest.raises(InputError, match="needs words"):
         score_answers([Answered("q", "p", "caption", "clear", "")])
+
+
+def test_digits_stand_for_the_conditions_that_were_asked() -> None:
+    few = ("Nodule", "Edema", "Pneumonia")
+    answers = [
+        Answered("a", "p", "cls-multilabel", "1,0,0", "1,0,1", few),
+        Answered("b", "q", "cls-multilabel", NOTHING, FIRST),
+        # Ten digits where three were asked for cannot be read.
+        Answered("c", "r", "cls-multilabel", NOTHING, "0,0,1", few),
+    ]
+    scores = score_answers(answers)
+    found = {name: figure.value for name, figure in scores.figures().items()}
+    # Said: nodule, rightly. Missed: pneumonia twice, the first condition once; two falsely said by the third.
+    assert found["cls-multilabel micro F1"] == pytest.approx(2 / (2 + 5))
+    assert scores.unread() == {"cls-multilabel": {"length": 1}}
+    with pytest.raises(InputError, match="a digit of each"):
+        score_answers([Answered("a", "p", "cls-multilabel", "1", FIRST, few)])

@@ -69,6 +69,16 @@ def test_weights_are_repetitions() -> None:
     assert counts.figures(weights.astype(float)) == pytest.approx(repeated.figures())
 
 
+def test_what_nobody_asked_for_counts_as_nothing() -> None:
+    found = label_counts([(1, None, 0), None], [(1, None, 1), (None, 0, 1)]).figures()
+    # One hit and one miss; of the answer that could not be read, one falsely said and one missed.
+    assert found["micro F1"] == 2 / (2 + 3)
+    assert found["macro F1"] == np.mean([1, 0, 0])
+    for said, true in (((1, None), (1, 0)), ((1, 0), (1, None))):
+        with pytest.raises(InputError, match="asked for"):
+            label_counts([said], [true])
+
+
 def test_hostile_input() -> None:
     with pytest.raises(InputError, match="one answer"):
         label_counts([], [])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -99,12 +99,17 @@ class IMAXAnswerer:
             said,
             time.perf_counter() - begun,
         )
+        outcome = self._outcome(asked, view, frame, said, step)
+        others = tuple(one for one in outcome.suggestions if read_film_question(one).task != asked.task)
+        return replace(outcome, suggestions=others)
+
+    def _outcome(self, asked: FilmQuestion, view: View, frame: Frame, said: str, step: Step) -> Outcome:
         if not said:
             return outcome_of(NOTHING, (step,), reason=NOTHING)
         if asked.task in RATIOS:
             return ratio_outcome(asked, self.organs, view.slice.image, said, step)
         if asked.task == "rec":
-            return place_outcome(asked, film, frame, said, step)
+            return place_outcome(asked, view.slice.picture, frame, said, step)
         return words_outcome(asked, said, step)
 
     def _say(self, square: torch.Tensor, prompt: str) -> str:

@@ -23,7 +23,9 @@ RATIOS = {
     "calculate-ctr": ("cardiothoracic_ratio", "CTR"),
     "calculate-cpar": ("cardiopulmonary_area_ratio", "CPAR"),
 }
-_NEXT = ("What is the cardiothoracic ratio?", "Where is the heart?", "Which conditions are present?")
+#: What may be asked next; what was asked just now is left out.
+_NEXT = ("What is the cardiothoracic ratio?", "Where is the heart?", "Which conditions are present?",
+         "Write a report.")  # fmt: skip
 
 
 def outcome_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from sagittal.answer import Answer, FieldValue
     from sagittal.asking import Case, Consultation
+    from sagittal.models.checkpoint import Score
     from sagittal.study import Image
 
 
@@ -42,7 +43,7 @@ def print_case(console: Console, case: Case) -> None:
         console.print(Text(f"left out: {left.name} ({left.why})", style="dim"))
     choice = case.choice
     card = choice.offer.card
-    scores = [_score(score) for score in real_scores(card)] or ["not measured on real scans"]
+    scores = _scores(real_scores(card)) or ["not measured on real scans"]
     console.print()
     _rows(
         console,
@@ -72,15 +73,17 @@ def _image(image: Image) -> tuple[str, str, str, str]:
     return image.name, size, "×".join(f"{s:.3g}" for s in geometry.spacing), geometry.orientation
 
 
-def _score(score: object) -> str:
-    from sagittal.models.checkpoint import Score
-
-    assert isinstance(score, Score)
-    about = f" for {score.of}" if score.of else ""
-    known = score.low is not None and score.high is not None
-    spread = f", {score.low:.3g} to {score.high:.3g}" if known else ""
-    scans = f"{score.cases} scan{'s' if score.cases > 1 else ''}"
-    return f"{score.metric} {score.value:.3g}{about} ({scans}{spread}): {score.data}"
+def _scores(scores: Sequence[Score]) -> list[str]:
+    """A line for each set of scans."""
+    by_data: dict[str, list[str]] = {}
+    for score in scores:
+        about = f" for {score.of}" if score.of else ""
+        known = score.low is not None and score.high is not None
+        spread = f", {score.low:.3g} to {score.high:.3g}" if known else ""
+        scans = f"{score.cases} scan{'s' if score.cases > 1 else ''}"
+        own = f"{score.metric} {score.value:.3g}{about} ({scans}{spread})"
+        by_data.setdefault(score.data, []).append(own)
+    return [f"{data}: {'; '.join(own)}" for data, own in by_data.items()]
 
 
 def _rows(console: Console, rows: list[tuple[str, str]]) -> None:

@@ -34,12 +34,15 @@ def imax_small_page(model: str, data: Path, work: Path) -> list[str]:
 
     folder = find_checkpoint(model)
     loaded, chat, _ = load_vlm(folder, task="imax")
+    sha256 = sha256_file(folder / WEIGHTS)
     return [
-        f"Weights' SHA-256: {sha256_file(folder / WEIGHTS)[:16]}…. Recipe: `recipes/imax.py`. All answers "
-        "are the model's own words; asked through `sagittal ask`, ratios are measured on masks where these can "
-        "be had. Errors of ratios are in hundredths, all else is a share; 95 % intervals over resampled "
-        "patients (500 draws). It learnt from simulated films alone. Medical research software, not a "
-        "device.",
+        f"Weights' SHA-256: {sha256[:16]}…. Recipe: `recipes/imax.py`.",
+        "",
+        "All answers are the model's own words; asked through `sagittal ask`, ratios are measured on masks "
+        "where these can be had. Errors of ratios are in hundredths, all else is a share; 95 % intervals "
+        "over resampled patients (500 draws). Ten conditions are asked for, as it learnt to be asked; of the "
+        "NIH's films eight are scored. It learnt from simulated films alone. Medical research software, not "
+        "a device.",
         "",
         *shipped_lines(measured(loaded.eval(), chat, data, work / "imax", _say)),
     ]
