@@ -12,7 +12,8 @@ import torch
 from PIL import Image as Pictures
 
 from sagittal.answer import Answer
-from sagittal.asking import ask
+from sagittal.asking import ask, open_case
+from sagittal.asking.film_drawing import to_be_drawn
 from sagittal.asking.imax import IMAXAnswerer
 from sagittal.asking.models import Offer
 from sagittal.errors import InputError
@@ -173,3 +174,46 @@ def test_a_checkpoint_is_found_by_its_task(tmp_path: Path) -> None:
     folder = save_vlm(tmp_path / "film-reader", loaded.model, loaded.chat, CARD, task="imax")
     answer = ask(film(tmp_path), "Is there a fracture?", model=folder)
     assert answer.model == "film-reader"
+
+
+@pytest.mark.parametrize(
+    ("question", "organs"),
+    [
+        ("Segment the lungs.", ("left lung", "right lung")),
+        ("Outline the heart and the right lung", ("heart", "right lung")),
+        ("a mask of both lungs please", ("left lung", "right lung")),
+        ("Segment the pleural effusion", ()),
+        ("Where is the heart?", None),
+        ("Is there a pneumothorax?", None),
+    ],
+)
+def test_requests_to_draw_are_told_from_others(question: str, organs: tuple[str, ...] | None) -> None:
+    assert to_be_drawn(question) == organs
+
+
+def test_organs_are_drawn_by_the_segmenter_and_not_by_the_model(tmp_path: Path) -> None:
+    offer, prompts = told("anything", ("heart", "left lung"))
+    answer = ask(film(tmp_path), "Segment the lungs.", model=offer, out=tmp_path / "out")
+    assert prompts == []
+    assert [mask.name for mask in answer.masks] == ["left lung"]
+    # The heart lies over a part of it.
+    assert answer.text == f"Drawn: left lung {41 * 71 - 11 * 31:,} pixels."
+    assert answer.warnings[:1] == ("The right lung is not drawn: for a test.",)
+    assert (answer.steps[0].kind, answer.steps[0].output) == ("specialist", "left lung")
+    assert (tmp_path / "out" / "overlay.png").exists()
+
+
+def test_what_cannot_be_drawn_is_abstained_from(tmp_path: Path) -> None:
+    offer, prompts = told("anything", ())
+    answer = ask(film(tmp_path), "Segment the nodule.", model=offer)
+    assert answer.abstained and prompts == [] and "heart and lungs" in answer.text
+    none = ask(film(tmp_path), "Segment the heart.", model=offer)
+    assert none.abstained and none.text == "The heart is not drawn: for a test."
+
+
+def test_what_was_asked_is_not_proposed_next(tmp_path: Path) -> None:
+    offer, _ = told("<250><250><750><750>")
+    loaded, view = offer.load(), open_case(film(tmp_path), model=offer).view
+    assert isinstance(loaded, IMAXAnswerer) and view is not None
+    assert "Where is the heart?" in loaded.reply_about("Is there a nodule?", view).suggestions
+    assert "Where is the heart?" not in loaded.reply_about("Where is the heart?", view).suggestions

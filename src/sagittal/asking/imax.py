@@ -17,6 +17,7 @@ import torch
 
 from sagittal.agent.loop import Outcome
 from sagittal.answer import Step
+from sagittal.asking.film_drawing import drawing_outcome, to_be_drawn
 from sagittal.asking.film_question import FilmQuestion, read_film_question
 from sagittal.asking.imax_outcome import (
     NOTHING,
@@ -87,6 +88,9 @@ class IMAXAnswerer:
                 "A chest film is one picture.", expected="a film", got=view.slice.words,
                 remedy="give the film itself",
             )  # fmt: skip
+        wanted = to_be_drawn(question)
+        if wanted is not None:
+            return drawing_outcome(wanted, self.organs, view.slice.image)
         film = view.slice.picture
         asked = read_film_question(question, _pointed(view, film))
         begun = time.perf_counter()
