@@ -32,7 +32,7 @@ from sagittal.train.loop import LoopConfig
 def patched() -> Iterator[None]:
     """Six steps of training of tiny models, and answers of a few tokens."""
 
-    def short(stage: Stage, entries: int) -> LoopConfig:
+    def short(stage: Stage, entries: int, pool: str = "") -> LoopConfig:
         return LoopConfig(steps=6, warm_up=1, mean_over=1, save_every=6, score_every=6, report_every=6)
 
     def tiny(size: str, vocabulary: int, *, lora: bool = True) -> VLMConfig:
@@ -80,6 +80,8 @@ def test_every_stage_passes_over_its_entries() -> None:
     for stage, epochs in EPOCHS.items():
         assert loop_of(stage, 800).steps == round(epochs * 800 / BATCH)
         assert loop_of(stage, 800).warm_up == loop_of(stage, 800).steps // 10
+    assert loop_of("longer", 800, "real").steps == round(7 * 800 / BATCH)
+    assert loop_of("longer", 800, "simulated").steps == round(9 * 800 / BATCH)
 
 
 def test_an_arm_is_asked_once(on: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +156,7 @@ def test_the_likelihood_is_the_sum_over_the_answer(on: Comparison) -> None:
 def test_the_page(on: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("sacrebleu", "rouge_score", "nltk"):
         pytest.importorskip(module)
-    few = {"simulated": {"mlp": ("dmax", "imax", "pseudo"), "linear": ("dmax", "imax")}}
+    few = {"simulated": {"mlp": ("dmax", "imax", "pseudo", "longer"), "linear": ("dmax", "imax")}}
     monkeypatch.setattr("sagittal.evaluation.imax.page.RUNS", few)
     monkeypatch.setattr("sagittal.evaluation.imax.page.SEEDS", SEEDS[:1])
     monkeypatch.setattr("sagittal.evaluation.imax.page.seeds_of", lambda connector: SEEDS[:1])

@@ -146,7 +146,7 @@ def trained(on: Comparison, connector: str, arm: Arm, seed: int, say: Say) -> VL
 def _stage(
     on: Comparison, model: VLM, stage: Stage, examples: Sequence[Example], folder: Path, seed: int, say: Say
 ) -> VLM:
-    config = loop_of(stage, len(examples))
+    config = loop_of(stage, len(examples), on.pool)
     held = on.stream(model, on.test, seed)
     run_stage(model, on.stream(model, examples, seed), held, config, folder, say=say)
     return ended(model, folder, config)
