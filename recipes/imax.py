@@ -46,9 +46,9 @@ from sagittal.train.pseudo_labels import PseudoLabels, read_pseudo
 SEED = 20264
 #: Of the pool; the films that the encoder learnt from have others.
 WORLD_SEED = 411
-FILMS = 4_000
-#: Passes over the entries: three, as published (§4.2.2); two of the many that the shipped model learns from.
-EPOCHS, EPOCHS_OF_ALL = 3.0, 2.0
+FILMS = 2_000
+#: Passes over the entries, as published (§4.2.2).
+EPOCHS = 3.0
 #: Films of the test set whose entries are watched while training; they steer nothing.
 WATCHED = 60
 STEPS = ("pool", "dmax", "imax", "pseudo", "pretrain", "finetune", "train", "ship")
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--films", type=int, default=FILMS)
     parser.add_argument("--share", default="0/1", help="of the simulation: k/of")
     parser.add_argument("--encoder", default="chest-findings", help="name or folder of the checkpoint")
-    parser.add_argument("--epochs", type=float, help="passes over the entries")
+    parser.add_argument("--epochs", type=float, default=EPOCHS, help="passes over the entries")
     parser.add_argument("--lora", action="store_true", help="train adapters, as published, not all of it")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--real", type=Path, help="folder of the real films that the card tells of")
@@ -116,9 +116,8 @@ def _ground(given: argparse.Namespace) -> Ground:
     return Ground.of(given.out / "pool", given.out / "features", encoder=given.encoder)
 
 
-def _loop(given: argparse.Namespace, name: str, examples: Sequence[Example]) -> LoopConfig:
-    epochs = given.epochs or (EPOCHS_OF_ALL if name == "train" else EPOCHS)
-    steps = steps_of(len(examples), BATCH, epochs)
+def _loop(given: argparse.Namespace, examples: Sequence[Example]) -> LoopConfig:
+    steps = steps_of(len(examples), BATCH, given.epochs)
     return LoopConfig(
         steps=steps, rate=1e-3, hidden_rate=3e-3, warm_up=steps // 10, decay=0.02,
         mean_over=max(20, steps // 12), save_every=100, score_every=max(1, steps // 3),
@@ -130,7 +129,7 @@ def _model(given: argparse.Namespace, ground: Ground, name: str) -> VLM:
     torch.manual_seed(SEED)
     model = begun(ground, imax_config("small", ground.chat.size, lora=given.lora))
     if name == "finetune":
-        ended(model, given.out / "pretrain", _loop(given, "pretrain", _examples(given, "pretrain")))
+        ended(model, given.out / "pretrain", _loop(given, _examples(given, "pretrain")))
     return model
 
 
@@ -139,20 +138,20 @@ def _train(given: argparse.Namespace, name: str) -> None:
     model = _model(given, ground, name)
     run_stage(
         model, stream_of(model, ground, examples, SEED), stream_of(model, ground, _watched(given), 1),
-        _loop(given, name, examples), given.out / name, minutes=given.minutes, say=_say,
+        _loop(given, examples), given.out / name, minutes=given.minutes, say=_say,
     )  # fmt: skip
 
 
 def _pseudo(given: argparse.Namespace) -> None:
     ground, examples = _ground(given), _examples(given, "dmax")
-    model = ended(_model(given, ground, "dmax"), given.out / "dmax", _loop(given, "dmax", examples)).eval()
+    model = ended(_model(given, ground, "dmax"), given.out / "dmax", _loop(given, examples)).eval()
     stream = stream_of(model, ground, examples, SEED)
     PseudoLabels(model, stream, examples, SEED).write(given.out / "pseudo", _say)
 
 
 def _ship(given: argparse.Namespace) -> None:
     ground, examples = _ground(given), _examples(given, "train")
-    model = ended(_model(given, ground, "train"), given.out / "train", _loop(given, "train", examples)).eval()
+    model = ended(_model(given, ground, "train"), given.out / "train", _loop(given, examples)).eval()
     rounded(model)
     scores = card_scores(measured(model, ground.chat, given.real, given.out / "measured", _say))
     save_vlm(given.ship / "imax-small", model, ground.chat, card(examples, scores), task="imax")
