@@ -15,6 +15,7 @@ from sagittal.answer import Answer
 from sagittal.asking import ask, open_case
 from sagittal.asking.film_drawing import to_be_drawn
 from sagittal.asking.imax import IMAXAnswerer
+from sagittal.asking.imax_outcome import TURNED
 from sagittal.asking.models import Offer
 from sagittal.errors import InputError
 from sagittal.io.films.names import FINDINGS
@@ -49,8 +50,11 @@ def film(folder: Path) -> Path:
 class Drawer:
     """Draws rectangles for organs, heart first."""
 
-    def __init__(self, organs: Sequence[str]) -> None:
-        self.organs = organs
+    def __init__(self, organs: Sequence[str], turns: int = 0) -> None:
+        self.organs, self.turns = organs, turns
+
+    def quarter_turns(self, image: Image) -> int:
+        return self.turns
 
     def masks(self, image: Image) -> ChestMasks:
         data = np.zeros(image.shape[:3], np.uint8)
@@ -64,7 +68,7 @@ class Drawer:
         return ChestMasks(mask, dict.fromkeys(self.organs, 0.9), missing, "unknown")
 
 
-def told(says: str, organs: Sequence[str] = tuple(ORGANS)) -> tuple[Offer, list[str]]:
+def told(says: str, organs: Sequence[str] = tuple(ORGANS), turns: int = 0) -> tuple[Offer, list[str]]:
     """A model that gives one answer, and the prompts that it was asked."""
     chat = OwnChat(Tokenizer.train(["Based on the input image"] * 4, 330, CHAT_TOKENS))
     torch.manual_seed(0)
@@ -77,7 +81,7 @@ def told(says: str, organs: Sequence[str] = tuple(ORGANS)) -> tuple[Offer, list[
             prompts.append(prompt)
             return says
 
-    loaded = Teller("film-reader", model, chat, runtime(), Drawer(organs))  # type: ignore[arg-type]
+    loaded = Teller("film-reader", model, chat, runtime(), Drawer(organs, turns))  # type: ignore[arg-type]
     return Offer("film-reader", CARD, lambda: loaded, speaks=True), prompts
 
 
@@ -217,3 +221,12 @@ def test_what_was_asked_is_not_proposed_next(tmp_path: Path) -> None:
     assert isinstance(loaded, IMAXAnswerer) and view is not None
     assert "Where is the heart?" in loaded.reply_about("Is there a nodule?", view).suggestions
     assert "Where is the heart?" not in loaded.reply_about("Where is the heart?", view).suggestions
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_nothing_is_said_of_a_film_that_does_not_stand_upright(tmp_path: Path, turns: int) -> None:
+    offer, prompts = told("no", turns=turns)
+    for question in ("CTR?", "Segment the lungs.", "Is there a nodule?"):
+        answer = ask(film(tmp_path), question, model=offer)
+        assert answer.abstained and answer.text == TURNED[turns]
+    assert prompts == []

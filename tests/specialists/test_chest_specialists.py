@@ -75,3 +75,18 @@ def test_the_shipped_reader_tells_all_findings(film):
     rows = np.argwhere(film.organs["right lung"])
     true = (*rows.min(axis=0), *(rows.max(axis=0) + 1))
     assert max(abs(a - b) for a, b in zip((x0, y0, x1, y1), true, strict=True)) < 0.15 * 256
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_turned_films_are_told_by_the_shipped_network(turns: int) -> None:
+    organs = ChestOrgans()
+    for film in simulate_films(ChestConfig(edge=224), range(3), 77):
+        turned = np.ascontiguousarray(np.rot90(film.image.data, turns, axes=(0, 1)))
+        image = Image(turned, picture_geometry(*turned.shape[:2]), "cxr", "turned")
+        # Axes are columns and rows: a turn of theirs is one clockwise on the screen.
+        assert organs.quarter_turns(image) == turns
+
+
+def test_what_is_no_chest_is_not_turned() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (200, 180, 1)).astype(np.uint8)
+    assert ChestOrgans().quarter_turns(Image(noise, picture_geometry(200, 180), "cxr", "noise")) == 0

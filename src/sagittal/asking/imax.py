@@ -22,6 +22,7 @@ from sagittal.asking.film_question import FilmQuestion, read_film_question
 from sagittal.asking.imax_outcome import (
     NOTHING,
     RATIOS,
+    TURNED,
     outcome_of,
     place_outcome,
     ratio_outcome,
@@ -88,6 +89,9 @@ class IMAXAnswerer:
                 "A chest film is one picture.", expected="a film", got=view.slice.words,
                 remedy="give the film itself",
             )  # fmt: skip
+        turns = self.organs.quarter_turns(view.slice.image)
+        if turns:
+            return outcome_of(TURNED[turns], (), reason=TURNED[turns])
         wanted = to_be_drawn(question)
         if wanted is not None:
             return drawing_outcome(wanted, self.organs, view.slice.image)

@@ -18,6 +18,12 @@ from sagittal.specialists.chest import SEGMENTER, ChestOrgans
 from sagittal.study import Image, Mask
 
 NOTHING = "The model said nothing about this."
+#: Quarter turns that a film wants → why nothing is said of it.
+TURNED = {
+    1: "The film seems to lie on its side: turn it anticlockwise by a quarter, and ask again.",
+    2: "The film seems to stand on its head: turn it, and ask again.",
+    3: "The film seems to lie on its side: turn it clockwise by a quarter, and ask again.",
+}
 #: Task → name of the measurement, and its short name.
 RATIOS = {
     "calculate-ctr": ("cardiothoracic_ratio", "CTR"),

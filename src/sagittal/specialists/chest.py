@@ -57,6 +57,10 @@ class ChestOrgans:
         """All organs at once, and why one was not located; see :meth:`ChestSegmenter.segment`."""
         return self.segmenter.segment(image, projection)
 
+    def quarter_turns(self, image: Image) -> int:
+        """Anticlockwise ones that make the film stand upright; see :meth:`ChestSegmenter.quarter_turns`."""
+        return self.segmenter.quarter_turns(image)
+
     def runs(self, image: Image, projection: Projection = "unknown") -> dict[str, Runs]:
         """The organs that were located, as :mod:`sagittal.measure.chest` takes them."""
         return self.masks(image, projection).runs()

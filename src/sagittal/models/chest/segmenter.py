@@ -53,6 +53,11 @@ class SegmenterConfig(BaseModel):
     )
 
 
+#: A turned film is one of which the network is surer by that when it is turned back. Of 104 real films the
+#: least difference between upright and upside down was 0.057.
+_SURER = 0.03
+
+
 @dataclass(frozen=True, eq=False)
 class ChestMasks:
     """What was drawn on a film.
@@ -117,6 +122,25 @@ class ChestSegmenter:
         drawn, certainty, missing = found_organs(chances, self.config)
         mask = _on_film(drawn, chances, frame, image)
         return ChestMasks(mask, certainty, missing, projection)
+
+    @torch.inference_mode()
+    def quarter_turns(self, image: Image) -> int:
+        """Quarter turns, anticlockwise, that make a film stand upright: 0 where it does, or where none does.
+
+        The way is told by how sure the network is of what it draws: it knows upright films alone.
+
+        Raises:
+            InputError: as :meth:`segment`.
+        """
+        square, _ = prepared(image, self.config.edge)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = self.network(torch.stack([torch.rot90(square, turn, (1, 2)) for turn in range(4)]))
+        sure = []
+        for chances in logits.float().softmax(dim=1).numpy():
+            _, certainty, _ = found_organs(chances, self.config)
+            sure.append(sum(certainty.values()) / len(ORGANS))
+        best = int(np.argmax(sure))
+        return best if sure[best] > sure[0] + _SURER else 0
 
 
 def found_organs(
