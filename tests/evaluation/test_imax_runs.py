@@ -136,7 +136,7 @@ def test_violins_go_forwards_and_are_kept(on: Comparison, monkeypatch: pytest.Mo
         assert one.layers == 2 + 1 + 2 * 9 + 1
     # As Figure 5 has it: the models of one moment differ, so do the samples.
     assert len({one.entropy for one in found}) == len(found)
-    monkeypatch.setattr(fisher, "layer_gradients", None)
+    monkeypatch.setattr(fisher, "batched_gradients", None)
     assert fisher.violins(on, SEEDS[0], silent) == found
 
 
@@ -146,7 +146,7 @@ def test_the_likelihood_is_the_sum_over_the_answer(on: Comparison) -> None:
     turn = stream.turn([0])
     with torch.no_grad():
         logits: Tensor = model(turn).logits[0].log_softmax(dim=-1)
-        found = fisher._likelihood(model, stream)(0)
+        found, _ = fisher._likelihoods(model, stream)([0, 1])
     ids = turn.answer.ids[0].tolist()
     assert float(found) == pytest.approx(
         sum(float(logits[n, token]) for n, token in enumerate(ids)), rel=1e-4

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from torch import Tensor
+from torch.nn import functional
 
 from sagittal.evaluation.imax.runs import Comparison, Say
 from sagittal.evaluation.imax.variants import loop_of
@@ -25,13 +25,8 @@ from sagittal.example import Example
 from sagittal.files import write_json
 from sagittal.models.vlm.chat import real_targets
 from sagittal.models.vlm.model import VLM
-from sagittal.score.fisher import (
-    SAMPLES,
-    answer_log_likelihood,
-    choose_parameters,
-    layer_gradients,
-    spectra,
-)
+from sagittal.score.fisher import SAMPLES, choose_parameters, spectra
+from sagittal.score.fisher_batches import batched_gradients
 from sagittal.train.film_stream import FilmStream
 from sagittal.train.imax_stage import run_stage
 
@@ -43,6 +38,8 @@ ARMS: tuple[Arm, ...] = ("dmax", "imax")
 GROUPS = 50
 #: Of the drawing of samples and of parameters.
 SEED = 450
+#: Samples whose gradients are taken together.
+_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,7 @@ def _violin(on: Comparison, arm: Arm, moment: Moment, common: bool, seed: int) -
         stream = on.stream(model, on.test if common else examples, seed)
         begun = time.monotonic()
         chosen = choose_parameters(model, SEED)
-        gradients = layer_gradients(model, _likelihood(model, stream), _drawn(stream), chosen)
+        gradients = batched_gradients(model, _likelihoods(model, stream), _drawn(stream), chosen)
         own = spectra(gradients)
         write_json(
             path,
@@ -123,18 +120,21 @@ def _at(
     return model.eval()
 
 
-def _drawn(stream: FilmStream) -> list[int]:
-    entries = len(stream.films.entries)
+def _drawn(stream: FilmStream) -> list[list[int]]:
+    """Batches of samples; a group of a spectrum is some of them, one after the other."""
+    entries, count = len(stream.films.entries), GROUPS * SAMPLES
     rng = np.random.default_rng(SEED)
-    return [int(n) for n in rng.choice(entries, GROUPS * SAMPLES, replace=entries < GROUPS * SAMPLES)]
+    drawn = [int(n) for n in rng.choice(entries, count, replace=entries < count)]
+    return [drawn[start : start + _BATCH] for start in range(0, count, _BATCH)]
 
 
-def _likelihood(model: VLM, stream: FilmStream) -> Callable[[int], Tensor]:
-    def of(entry: int) -> Tensor:
-        turn = stream.turn([entry])
-        with torch.autocast("cpu", enabled=False):
-            logits = model(turn).logits[0]
-        return answer_log_likelihood(logits, real_targets(turn.answer)[0])
+def _likelihoods(model: VLM, stream: FilmStream) -> Callable[[list[int]], Tensor]:
+    """Summed over each answer's tokens (NOTES), not averaged."""
+
+    def of(entries: list[int]) -> Tensor:
+        turn = stream.turn(entries)
+        logits = model(turn).logits.float().transpose(1, 2)
+        return -functional.cross_entropy(logits, real_targets(turn.answer), reduction="none").sum(dim=1)
 
     return of
 
