@@ -3,8 +3,8 @@
     python recipes/imax_compare.py --data ../shared/data --part 0/2
     python recipes/imax_compare.py --data ../shared/data --part 1/2
 
-A process takes whole seeds, since arms of a seed stand on each other; start the second when the first tells
-of its first run, for films and test are made before. Each run takes two to twenty minutes on
+A process takes all arms of a connector and seed, since they stand on each other. Films and tests are made
+before the first run is told: start a second process then. Each run takes two to twenty minutes on
 one core; what is there is not run again, one that was cut off goes on.
 """
 
@@ -40,6 +40,8 @@ def main() -> None:
         simulated_pool(given.model, given.work, _say),
         real_pool(given.model, given.data, given.work, _say),
     ]
+    for on in pools:
+        _say(f"{on.pool}: {len(on.test)} questions")
     # Units that depend on nothing of each other's, the long ones first.
     units = [
         (on, connector, seed)

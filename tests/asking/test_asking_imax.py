@@ -187,6 +187,15 @@ def test_a_checkpoint_is_found_by_its_task(tmp_path: Path) -> None:
         ("Outline the heart and the right lung", ("heart", "right lung")),
         ("a mask of both lungs please", ("left lung", "right lung")),
         ("Segment the pleural effusion", ()),
+        ("Outline the left and right lung.", ("left lung", "right lung")),
+        ("Please segment the lung.", ("left lung", "right lung")),
+        ("Segment the left lung.", ("left lung",)),
+        ("Is there segmental atelectasis?", None),
+        ("Is the contour of the heart normal?", None),
+        ("What is the cardiothoracic ratio? Draw the lines.", None),
+        ("Draw a box around the heart.", None),
+        ("Are the outlines of the lungs irregular?", None),
+        ("[rec] heart", None),
         ("Where is the heart?", None),
         ("Is there a pneumothorax?", None),
     ],
@@ -227,6 +236,14 @@ def test_what_was_asked_is_not_proposed_next(tmp_path: Path) -> None:
 def test_nothing_is_said_of_a_film_that_does_not_stand_upright(tmp_path: Path, turns: int) -> None:
     offer, prompts = told("no", turns=turns)
     for question in ("CTR?", "Segment the lungs.", "Is there a nodule?"):
-        answer = ask(film(tmp_path), question, model=offer)
-        assert answer.abstained and answer.text == TURNED[turns]
+        with pytest.raises(InputError, match="upright") as error:
+            ask(film(tmp_path), question, model=offer)
+        assert TURNED[turns] in str(error.value)
     assert prompts == []
+
+
+def test_a_picture_without_a_chest_has_no_ratio_at_all(tmp_path: Path) -> None:
+    offer, _ = told("0.5", ())
+    answer = ask(film(tmp_path), "CTR?", model=offer)
+    assert answer.abstained and answer.measurements == ()
+    assert str(Outcome.NEITHER) in [step.output for step in answer.steps]

@@ -79,3 +79,13 @@ def test_other_questions_are_refused() -> None:
         arm_gain([one], [other])
     with pytest.raises(InputError, match="same seeds"):
         arm_gain([one, one], [one])
+
+
+def test_which_metrics_count_is_settled_once() -> None:
+    """A seed without a figure takes its metric out of the gain, its draws and the seeds' own gains alike."""
+    whole = scored(20, 0.02)
+    silent = score_answers([replace(a, text="") if a.task == "calculate-ctr" else a for a in whole.answers])
+    gain = arm_gain([whole, silent], [whole, whole])
+    assert gain.undefined == ("calculate-ctr MAE", "calculate-ctr RMSE")
+    assert (gain.mean.value, gain.mean.low, gain.mean.high) == (0, 0, 0)
+    assert gain.by_seed == (0, 0)

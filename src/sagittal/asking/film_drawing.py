@@ -17,37 +17,45 @@ from sagittal.measure.chest import LUNGS
 from sagittal.specialists.chest import SEGMENTER, ChestOrgans
 from sagittal.study import Image
 
-_DRAW = re.compile(r"\b(segment\w*|outlines?|delineat\w*|contours?|draw\w*|masks?)\b", re.IGNORECASE)
+#: A request, at the beginning of a question: a verb, or a mask of something.
+_DRAW = re.compile(
+    r"^(?:please |can you |could you )*"
+    r"(?:(?:segment|outline|delineate|contour|draw|trace)\b|(?:give me |show me )?(?:an? |the )?"
+    r"(?:masks?|outlines?|segmentations?|contours?) of\b)",
+    re.IGNORECASE,
+)
+#: What is asked of more than an outline is not asked here.
+_MORE = re.compile(r"\b(box|ratio|lines?|report)\b", re.IGNORECASE)
+NOT_DRAWN = "Of a chest film, heart and lungs can be drawn, and nothing else."
 _ORGANS = {
     r"\b(heart|cardiac silhouette|cardiac shadow)\b": ("heart",),
     r"\bleft lung\b": ("left lung",),
     r"\bright lung\b": ("right lung",),
-    r"\b(lungs|both lungs|lung fields)\b": LUNGS,
+    r"\b(lungs|lung fields|left and (the )?right lung|right and (the )?left lung|(the|a|each) lung)\b": LUNGS,
 }  # fmt: skip
 
 
 def to_be_drawn(question: str) -> tuple[str, ...] | None:
-    """Organs that a question wants drawn; empty where it is something else, ``None`` where it is nothing.
-
-    One with a tag of IMAX's is its task's.
-    """
-    if question.startswith("[") or not _DRAW.search(question):
+    """Organs that a question wants drawn; empty where it is something else, ``None`` where it is nothing."""
+    if not _DRAW.search(question) or _MORE.search(question):
         return None
-    found = [organs for pattern, organs in _ORGANS.items() if re.search(pattern, question, re.IGNORECASE)]
-    return tuple(dict.fromkeys(organ for organs in found for organ in organs))
+    found = {
+        organ
+        for pattern, organs in _ORGANS.items()
+        if re.search(pattern, question, re.IGNORECASE)
+        for organ in organs
+    }
+    return tuple(organ for organ in ("heart", *LUNGS) if organ in found)
 
 
 def drawing_outcome(wanted: tuple[str, ...], organs: ChestOrgans, image: Image) -> Outcome:
     """Masks of the organs that were located, with their areas.
 
     Args:
-        wanted: from :func:`to_be_drawn`; nothing is drawn where it is empty.
+        wanted: from :func:`to_be_drawn`, one at the least.
         organs: draws heart and lungs.
         image: the film.
     """
-    if not wanted:
-        reason = "Of a chest film, heart and lungs can be drawn, and nothing else."
-        return outcome_of(reason, (), reason=reason)
     begun = time.perf_counter()
     drawn = organs.masks(image)
     there = [organ for organ in wanted if organ in drawn.certainty]

@@ -17,7 +17,7 @@ import torch
 
 from sagittal.agent.loop import Outcome
 from sagittal.answer import Step
-from sagittal.asking.film_drawing import drawing_outcome, to_be_drawn
+from sagittal.asking.film_drawing import NOT_DRAWN, drawing_outcome, to_be_drawn
 from sagittal.asking.film_question import FilmQuestion, read_film_question
 from sagittal.asking.imax_outcome import (
     NOTHING,
@@ -82,7 +82,8 @@ class IMAXAnswerer:
         """Look at a film and answer.
 
         Raises:
-            InputError: a slice of a volume, several places, or a question that its tag cannot ask.
+            InputError: a slice of a volume, several places, a film that does not stand upright, or a question
+                that its tag cannot ask.
         """
         if not view.slice.is_whole:
             raise InputError(
@@ -91,10 +92,17 @@ class IMAXAnswerer:
             )  # fmt: skip
         turns = self.organs.quarter_turns(view.slice.image)
         if turns:
-            return outcome_of(TURNED[turns], (), reason=TURNED[turns])
+            # No other model is to guess at it either: an error, not an abstention.
+            raise InputError(
+                "The film does not stand upright.", expected="head up, the patient's right on the left",
+                got=f"a film whose heart and lungs are found when it is turned by {TURNED[turns]}",
+                remedy="turn the picture so, and ask again",
+            )  # fmt: skip
         wanted = to_be_drawn(question)
-        if wanted is not None:
+        if wanted:
             return drawing_outcome(wanted, self.organs, view.slice.image)
+        if wanted is not None:
+            return outcome_of(NOT_DRAWN, (), reason=NOT_DRAWN)
         film = view.slice.picture
         asked = read_film_question(question, _pointed(view, film))
         begun = time.perf_counter()

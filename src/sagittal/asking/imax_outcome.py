@@ -18,12 +18,8 @@ from sagittal.specialists.chest import SEGMENTER, ChestOrgans
 from sagittal.study import Image, Mask
 
 NOTHING = "The model said nothing about this."
-#: Quarter turns that a film wants → why nothing is said of it.
-TURNED = {
-    1: "The film seems to lie on its side: turn it anticlockwise by a quarter, and ask again.",
-    2: "The film seems to stand on its head: turn it, and ask again.",
-    3: "The film seems to lie on its side: turn it clockwise by a quarter, and ask again.",
-}
+#: Quarter turns, anticlockwise, in words.
+TURNED = {1: "90° anticlockwise", 2: "180°", 3: "90° clockwise"}
 #: Task → name of the measurement, and its short name.
 RATIOS = {
     "calculate-ctr": ("cardiothoracic_ratio", "CTR"),
@@ -65,6 +61,9 @@ def ratio_outcome(asked: FilmQuestion, organs: ChestOrgans, image: Image, said: 
     found = drawn.measures()
     seconds = time.perf_counter() - begun
     second = Step("specialist", SEGMENTER, {"image": image.name}, str(found.outcome), seconds)
+    if found.outcome is Measured.NEITHER:
+        reason = f"{short} could not be measured: {found.reason}."
+        return outcome_of(reason, (step, second), reason=reason, warnings=found.warnings)
     measurements = [replace(one, step=1) for one in found.measurements()]
     told = "no number that could be read" if own is None else f"{own:g}"
     if own is not None:

@@ -7,6 +7,9 @@ from pathlib import Path
 from sagittal.evaluation.imax.real_films import LUNGS, NIH, write_real_statements
 from sagittal.evaluation.imax.runs import Comparison, Say
 from sagittal.evaluation.imax.variants import POOL_FILMS, POOL_SEED
+from sagittal.evaluation.runs import settle
+from sagittal.files import sha256_file
+from sagittal.models.checkpoint import WEIGHTS
 from sagittal.models.chest.segmenter import open_chest_segmenter
 from sagittal.simulate.chest import ChestConfig
 from sagittal.simulate.chest.folder import COLLECTION, write_films
@@ -46,7 +49,9 @@ def real_pool(encoder: str, data: Path, work: Path, say: Say) -> Comparison:
         work: folder of all runs.
         say: told of films.
     """
-    statements = work / "statements"
-    write_real_statements(data, statements, open_chest_segmenter(find_checkpoint("chest-segmenter")), say)
+    statements, folder = work / "statements", find_checkpoint("chest-segmenter")
+    # What it drew is kept: another segmenter's masks are other truths.
+    settle(work / "statements.json", {"segmenter": sha256_file(folder / WEIGHTS)})
+    write_real_statements(data, statements, open_chest_segmenter(folder), say)
     ground = Ground.of(data, work / "features", encoder=encoder)
     return Comparison("real", ground, statements, (NIH, LUNGS), work / "runs-real")

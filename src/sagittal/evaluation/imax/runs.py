@@ -21,6 +21,7 @@ from sagittal.builders.shards import read_examples
 from sagittal.evaluation.imax.variants import (
     CONNECTORS,
     EPOCHS,
+    LONGER_EPOCHS,
     SEEDS,
     TEST_FILMS,
     Arm,
@@ -153,10 +154,11 @@ def _stage(
 
 
 def _manifest(on: Comparison, connector: str, arm: Arm, seed: int) -> dict[str, Any]:
+    epochs = {**EPOCHS, "longer": LONGER_EPOCHS[on.pool]} if arm == "longer" else dict(EPOCHS)
     return {
         "schema": "sagittal.imax-run/1", "pool": on.pool, "connector": connector, "arm": arm, "seed": seed,
         "config": CONNECTORS[connector].config(on.ground.chat.size).model_dump(mode="json"),
-        "epochs": dict(EPOCHS), "batch": BATCH, "loop": asdict(loop_of("dmax", BATCH)), **on.made_of,
+        "epochs": epochs, "batch": BATCH, "loop": asdict(loop_of("dmax", BATCH)), **on.made_of,
         "films": sha256_json([one.id for one in on.examples(seed, arm)]),
         "versions": versions("torch", "transformers", "numpy"),
     }  # fmt: skip

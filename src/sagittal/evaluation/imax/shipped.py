@@ -15,7 +15,7 @@ from sagittal.io.films.names import FINDINGS
 from sagittal.models.checkpoint import Score
 from sagittal.models.vlm.chat import Chat
 from sagittal.models.vlm.model import VLM
-from sagittal.score.chest import METRICS, ChestScores, score_answers
+from sagittal.score.chest import LOWER, METRICS, ChestScores, score_answers
 from sagittal.score.chest_tasks import Answered
 from sagittal.score.descriptors import Figure
 from sagittal.score.strict import read_labels
@@ -31,11 +31,13 @@ REAL = "real: films of the NIH's, Montgomery and Shenzhen, ratios and boxes silv
 #: Beside a metric of Table 2, another one that says more.
 _BESIDE = {"vqa-choose BLEU-1": "vqa-choose accuracy", "vqa-query BLEU-1": "vqa-query accuracy"}
 #: What a card tells: a metric a task.
-_TOLD = (
-    "calculate-ctr MAE", "calculate-cpar MAE", "caption METEOR", "cls-multiclass accuracy",
-    "cls-multilabel micro F1", "rec IoU", "reg accuracy", "vqa-verify accuracy", "vqa-choose accuracy",
-    "vqa-query accuracy",
-)  # fmt: skip
+_TOLD = {
+    "calculate-ctr MAE": "CTR, not measured", "calculate-cpar MAE": "CPAR, not measured",
+    "caption METEOR": "reports", "cls-multiclass accuracy": "grade of oedema",
+    "cls-multilabel micro F1": "conditions", "rec IoU": "boxes of organs", "reg accuracy": "names of boxes",
+    "vqa-verify accuracy": "yes or no", "vqa-choose accuracy": "two choices",
+    "vqa-query accuracy": "open questions",
+}  # fmt: skip
 
 
 def measured(model: VLM, chat: Chat, data: Path | None, work: Path, say: Say) -> dict[str, ChestScores]:
@@ -92,10 +94,10 @@ def _of_known(one: Answered) -> Answered:
 
 
 def card_scores(by_data: Mapping[str, ChestScores]) -> tuple[Score, ...]:
-    """As the card has them: a score a task and set of films; errors of ratios in hundredths."""
+    """As the card has them: a score a task and set of films."""
     return tuple(
         Score(
-            data=data, metric=metric.partition(" ")[2], of=metric.partition(" ")[0],
+            data=data, metric=_metric(metric), of=_TOLD[metric],
             value=round(figure.value, 3), case=f"{_asked(own, metric)} questions", cases=_asked(own, metric),
             low=None, high=None,
         )
@@ -132,3 +134,8 @@ def shipped_lines(by_data: Mapping[str, ChestScores]) -> list[str]:
 
 def _asked(own: ChestScores, metric: str) -> int:
     return sum(one.task == metric.partition(" ")[0] for one in own.answers)
+
+
+def _metric(metric: str) -> str:
+    name = metric.partition(" ")[2]
+    return f"{name}, hundredths" if metric in LOWER else name

@@ -64,17 +64,22 @@ def arm_gain(method: Sequence[ChestScores], baseline: Sequence[ChestScores]) -> 
         raise InputError("Arms have the same seeds.", expected=len(baseline), got=len(method))
     same_questions([*method, *baseline])
 
+    def each(weights: NDArray[np.float64], seeds: Sequence[int]) -> dict[str, float]:
+        return relative_gains(_mean(method, weights, seeds), _mean(baseline, weights, seeds), LOWER)
+
+    once = np.ones(len(method[0].answers))
+    whole = each(once, range(len(method)))
+    # Which metrics Δ is over is settled once: a draw must not choose among them.
+    defined = [name for name, value in whole.items() if np.isfinite(value)]
+
     def gains(weights: NDArray[np.float64], seeds: Sequence[int]) -> dict[str, float]:
-        own = relative_gains(_mean(method, weights, seeds), _mean(baseline, weights, seeds), LOWER)
-        known = [value for value in own.values() if np.isfinite(value)]
-        return {**own, "": float(np.mean(known)) if known else float("nan")}
+        own = each(weights, seeds)
+        return {**{n: own[n] for n in defined}, "": float(np.mean([own[n] for n in defined] or [np.nan]))}
 
     found = resampled_seeds(gains, method)
     mean = found.pop("")
-    undefined = tuple(name for name, figure in found.items() if not np.isfinite(figure.value))
-    once = np.ones(len(method[0].answers))
     by_seed = tuple(gains(once, [seed])[""] for seed in range(len(method)))
-    return ArmGain({n: f for n, f in found.items() if n not in undefined}, mean, undefined, by_seed)
+    return ArmGain(found, mean, tuple(name for name in whole if name not in defined), by_seed)
 
 
 def resampled_seeds(found: Found, runs: Sequence[ChestScores]) -> dict[str, Figure]:

@@ -1,4 +1,4 @@
-"""What IMAX's tables compare, and how each run is trained: settled before any comparison.
+"""What IMAX's tables compare, and how each run is trained: settled before any run, but for the control.
 
 All models share one frozen encoder and one pretrained language model; a connector is learnt anew in each.
 Each seed draws IMAX and DMAX anew from the pool, so that what is told of an arm is not told of one choice of
@@ -28,8 +28,8 @@ ARMS: tuple[Arm, ...] = get_args(Arm)
 SEEDS = (31, 32, 33, 34, 35)
 #: Of the comparison of connectors (Table 1), whose runs are many.
 FEW_SEEDS = (31, 32)
-#: Passes over the entries: three, as published (§4.2.2). Pretraining has four times as many entries; it makes
-#: one pass over them.
+#: Passes over the entries: three, as published (§4.2.2). Pretraining has four to six times as many entries;
+#: it makes one pass over them.
 EPOCHS: Mapping[Stage, float] = {"dmax": 3, "imax": 3, "pretrain": 1, "finetune": 3}
 #: Of the control, which was added when the first gains of pseudo-labels had been seen: about as many steps
 #: over DMAX as pretraining and fine-tuning make together.
