@@ -88,9 +88,9 @@ class _Shifts:
                 )
             own = self.values[:, column].reshape(-1, *(1,) * (out.ndim - 2))
             place, change = rule(module, given[0], out, one.index)
-            # A sum with a column of zeros elsewhere, for outputs must not be written into.
-            where = nn.functional.one_hot(torch.tensor(place), out.shape[-1]).to(out)
-            return out + (own * change)[..., None].to(out) * where
+            return out.index_add(
+                -1, torch.tensor([place], device=out.device), (own * change)[..., None].to(out)
+            )
 
         return moved
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -25,7 +26,7 @@ from sagittal.example import Example
 from sagittal.files import write_json
 from sagittal.models.vlm.chat import real_targets
 from sagittal.models.vlm.model import VLM
-from sagittal.score.fisher import SAMPLES, choose_parameters, spectra
+from sagittal.score.fisher import SAMPLES, Chosen, choose_parameters, spectra
 from sagittal.score.fisher_batches import batched_gradients
 from sagittal.train.film_stream import FilmStream
 from sagittal.train.imax_stage import run_stage
@@ -38,8 +39,8 @@ ARMS: tuple[Arm, ...] = ("dmax", "imax")
 GROUPS = 50
 #: Of the drawing of samples and of parameters.
 SEED = 450
-#: Samples whose gradients are taken together.
-_BATCH = 16
+#: Samples whose gradients are taken together: more of them would be padded further.
+_BATCH = 4
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,7 @@ def _violin(on: Comparison, arm: Arm, moment: Moment, common: bool, seed: int) -
         stream = on.stream(model, on.test if common else examples, seed)
         begun = time.monotonic()
         chosen = choose_parameters(model, SEED)
-        gradients = batched_gradients(model, _likelihoods(model, stream), _drawn(stream), chosen)
-        own = spectra(gradients)
+        own = spectra(_gradients(model, stream, chosen))
         write_json(
             path,
             {
@@ -120,12 +120,17 @@ def _at(
     return model.eval()
 
 
-def _drawn(stream: FilmStream) -> list[list[int]]:
-    """Batches of samples; a group of a spectrum is some of them, one after the other."""
-    entries, count = len(stream.films.entries), GROUPS * SAMPLES
-    rng = np.random.default_rng(SEED)
-    drawn = [int(n) for n in rng.choice(entries, count, replace=entries < count)]
-    return [drawn[start : start + _BATCH] for start in range(0, count, _BATCH)]
+def _gradients(model: VLM, stream: FilmStream, chosen: Sequence[Chosen]) -> NDArray[np.float64]:
+    """(samples, layers) of samples that are drawn; a group of a spectrum is some that follow each other."""
+    held = stream.films.entries
+    count = GROUPS * SAMPLES
+    drawn = np.random.default_rng(SEED).choice(len(held), count, replace=len(held) < count)
+    # Answers of one length go together: padding would cost more than a batch saves.
+    order = sorted(range(count), key=lambda n: len(held[drawn[n]].answer) + len(held[drawn[n]].prompt))
+    batches = [[int(drawn[n]) for n in order[start : start + _BATCH]] for start in range(0, count, _BATCH)]
+    found = np.empty((count, len(chosen)))
+    found[order] = batched_gradients(model, _likelihoods(model, stream), batches, chosen)
+    return found
 
 
 def _likelihoods(model: VLM, stream: FilmStream) -> Callable[[list[int]], Tensor]:
