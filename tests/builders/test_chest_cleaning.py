@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
-from chest_pool import HEIGHT, ORGANS, WIDTH, masks
 
+from chest_pool import HEIGHT, ORGANS, WIDTH, masks
 from sagittal.builders.chest import cleaning, measuring
 from sagittal.builders.chest.cleaning import account
 from sagittal.builders.chest.measuring import measured, thousandths
