@@ -59,7 +59,7 @@ def test_a_question_is_answered_in_order(capsys, folder, model):
     assert (code, err) == (0, "")
     told = [
         "Recognised  BraTS-GLI-00001", "BraTS-GLI-00001-000-t1n.nii.gz", "30×34×28", "6×6×6", "LAS",
-        "toy: it takes t1", "Dice 0.812 for whole tumour (1 scan): real: one scan", "Research use only.",
+        "toy: it takes t1", "real: one scan: Dice 0.812 for whole tumour (1 scan)", "Research use only.",
         f"Question    {QUESTION}", "The volume of the whole tumour is", "mL", "measured", "whole tumour",
         "none written; --out FOLDER", "Ask next", '"What is the longest diameter of the whole tumour?"',
     ]  # fmt: skip
