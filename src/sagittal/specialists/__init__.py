@@ -1,1 +1,1 @@
-"""Models made elsewhere, one adapter a file: measured beside ours, and later called by our agents."""
+"""Specialists: models that are called on demand. Cards, registry, processes, and one adapter a file."""

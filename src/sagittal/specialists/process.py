@@ -1,0 +1,181 @@
+"""One loaded specialist in a process of its own: it can hang, crash or lie, and is ended when it does."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from sagittal.agent.text import plain
+from sagittal.errors import GeometryError, LabelError
+from sagittal.specialists.card import SpecialistCard
+from sagittal.specialists.protocol import Fault, Result, SpecialistError, checked
+from sagittal.specialists.wire import WireError, receive, send
+from sagittal.study import Mask, Study
+
+# Of a traceback, what is told: its last line.
+_TOLD = 300
+# A mask has eight bytes a voxel at most.
+_BYTES_A_VOXEL = 8
+_FAULTS: Mapping[str, Fault] = {"missing": "missing", "refused": "refused", "wrong": "wrong"}
+
+
+@dataclass(frozen=True)
+class Program:
+    """How a specialist is started.
+
+    Attributes:
+        card: its card.
+        card_file: where that was read.
+        folder: where its weights lie.
+        opener: ``package.module:function``; see :class:`sagittal.specialists.protocol.Opener`.
+    """
+
+    card: SpecialistCard
+    card_file: Path
+    folder: Path
+    opener: str
+
+
+class SpecialistProcess:
+    """A running specialist.
+
+    Args:
+        program: what is started.
+        seconds: until it must be loaded.
+
+    Attributes:
+        peak_mb: the most memory that the process held.
+
+    Raises:
+        SpecialistError: it cannot be loaded, or not in time.
+    """
+
+    def __init__(self, program: Program, seconds: float) -> None:
+        self.card, self.peak_mb = program.card, 0
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self._process = subprocess.Popen(
+            [
+                sys.executable, "-m", "sagittal.specialists.worker", program.opener,
+                str(program.card_file), str(program.folder),
+            ],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
+        )  # fmt: skip
+        header, _ = self._exchange(None, [], seconds, 0)
+        if "ready" not in header:
+            raise self._fault(header)
+
+    def run(self, study: Study, argument: str, seconds: float) -> Result:
+        """Look at a study.
+
+        Args:
+            study: narrowed to the images that the card takes.
+            argument: one of the card's.
+            seconds: until it must have answered; then it is ended.
+
+        Raises:
+            SpecialistError: it refused, failed, took too long, or gave what it does not promise.
+        """
+        message = {"study": study.to_json(), "argument": argument}
+        most = max(math.prod(image.shape) for image in study.images) * _BYTES_A_VOXEL
+        header, arrays = self._exchange(message, [image.data for image in study.images], seconds, most)
+        if "fault" in header:
+            raise self._fault(header)
+        return checked(self.card, study, argument, self._result(header, arrays))
+
+    def end(self) -> None:
+        """End the process; its memory is free."""
+        self._process.kill()
+        # What was not sent to a dead process cannot be flushed.
+        for stream in (self._process.stdin, self._process.stdout, self._errors):
+            with suppress(BrokenPipeError):
+                if stream is not None:
+                    stream.close()
+        self._process.wait()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it can be asked again."""
+        return self._process.poll() is None
+
+    def _exchange(
+        self, message: dict[str, Any] | None, arrays: list[NDArray[Any]], seconds: float, most: int
+    ) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+        """Send, and wait for what comes back; the process is ended when that takes too long."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        watch = threading.Timer(seconds, self._process.kill)
+        watch.daemon = True
+        begun = time.monotonic()
+        watch.start()
+        try:
+            if message is not None:
+                send(self._process.stdin, message, arrays)
+            header, came = receive(self._process.stdout, most)
+        except (WireError, BrokenPipeError) as error:
+            raise self._ended(error, time.monotonic() - begun >= seconds, seconds) from error
+        finally:
+            watch.cancel()
+        peak = header.get("peak_mb")
+        self.peak_mb = max(self.peak_mb, peak if isinstance(peak, int) else 0)
+        return header, came
+
+    def _ended(self, error: Exception, late: bool, seconds: float) -> SpecialistError:
+        name = self.card.name
+        strange = str(error) if isinstance(error, WireError) and str(error) != "an end" else ""
+        last = self._last_words()
+        self.end()
+        if late:
+            return SpecialistError(
+                "hung", name, f"{name} took too long and was ended.", expected=f"at most {seconds:.3g} s"
+            )
+        if strange:
+            return SpecialistError("wrong", name, f"{name} sent {strange}; nothing of it is used.")
+        code = self._process.returncode
+        why = (
+            "the system ended it, perhaps for want of memory" if code == -9 else f"its process ended ({code})"
+        )
+        return SpecialistError("failed", name, f"{name} failed.", got=last if code == 1 and last else why)
+
+    def _last_words(self) -> str:
+        """The last line on standard error: of a traceback, the exception."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=1)
+        end = self._errors.seek(0, 2)
+        self._errors.seek(max(0, end - (8 << 10)))
+        lines = self._errors.read().decode("utf-8", errors="replace").strip().splitlines()
+        return plain(lines[-1], _TOLD) if lines else ""
+
+    def _fault(self, header: Mapping[str, Any]) -> SpecialistError:
+        words = {
+            key: plain(str(header[key]), _TOLD) if header.get(key) is not None else None
+            for key in ("message", "expected", "got", "remedy")
+        }
+        name = self.card.name
+        fault = _FAULTS.get(str(header.get("fault")), "failed")
+        message = f"{name}: {words.pop('message') or 'it says nothing'}"
+        if fault == "missing":
+            self.end()
+        return SpecialistError(fault, name, message, **words)
+
+    def _result(self, header: Mapping[str, Any], arrays: list[NDArray[Any]]) -> object:
+        if "probabilities" in header:
+            return header["probabilities"]
+        if "mask" not in header:
+            return None if header.get("other") == "NoneType" else header.get("other")
+        try:
+            [data] = arrays
+            return Mask.from_json(header["mask"], data)
+        except (LabelError, GeometryError, ValueError, TypeError, KeyError) as error:
+            raise SpecialistError(
+                "wrong", self.card.name, f"{self.card.name} gave no mask; nothing of it is used.", got=error
+            ) from error
