@@ -33,6 +33,7 @@ from sagittal.cli import (
     rate,
     reproduce,
     simulate,
+    specialists,
     train,
 )
 from sagittal.cli.console import errors
@@ -51,7 +52,7 @@ app = typer.Typer(
 )
 for group in (
     ask, info, describe, simulate, build, check, atlas, rate, paraphrase, converse, library,
-    train, evaluate, reproduce, doctor,
+    specialists, train, evaluate, reproduce, doctor,
 ):  # fmt: skip
     group.register(app)
 

@@ -28,6 +28,8 @@ PALETTE: tuple[tuple[int, int, int], ...] = (
     (230, 159, 0),
     (0, 114, 178),
 )
+#: What these colours are called.
+COLOUR_NAMES = ("vermilion", "sky blue", "yellow", "purple", "green", "orange", "blue")
 PLANES = ("axial", "coronal", "sagittal")
 #: World axis that a plane's slices are stacked along.
 NORMAL: Mapping[str, int] = {"sagittal": 0, "coronal": 1, "axial": 2}

@@ -83,6 +83,7 @@ class SpecialistCard(_Frozen):
     images: tuple[tuple[str, ...], ...] = Field(
         min_length=1, max_length=8, description="images it takes; each is of one of these kinds"
     )
+    every: bool = Field(default=False, description="all images of these kinds are taken, not one of them")
     looks_at: Literal["volume", "picture"] = Field(description="whole volumes, or one picture or slice")
     arguments: dict[Argument, Line] = Field(min_length=1, max_length=512, description="argument → what it is")
     masks: dict[Argument, tuple[Line, ...]] = Field(
@@ -117,8 +118,8 @@ class SpecialistCard(_Frozen):
             raise ValueError("a specialist gives masks or classes: one of the two is named")
         if self.masks and set(self.masks) != set(self.arguments):
             raise ValueError("each argument has its masks")
-        if self.looks_at == "picture" and len(self.images) > 1:
-            raise ValueError("one picture is looked at, not several")
+        if (self.looks_at == "picture" or self.every) and len(self.images) > 1:
+            raise ValueError("one picture, or every image of some kinds, is one entry of images")
         if any(not 0 < point < 1 for point in self.classes.values()):
             raise ValueError("an operating point lies between 0 and 1")
         return self
@@ -127,9 +128,14 @@ class SpecialistCard(_Frozen):
 
     def words(self) -> str:
         """The card as a language model reads it; says which triggers there are."""
-        takes = " and ".join(" or ".join(kinds) for kinds in self.images)
+        takes = " and ".join((", " if self.every else " or ").join(kinds) for kinds in self.images)
         own = "; ".join(a if a == what else f"{a} = {what}" for a, what in self.arguments.items())
         return f"{self.name}: {self.summary}. Takes {takes}. Arguments: {own}."
+
+    @property
+    def labels(self) -> list[str]:
+        """Every label that its masks may have, in the order of the card."""
+        return list(dict.fromkeys(label for labels in self.masks.values() for label in labels))
 
     def triggers(self) -> list[str]:
         """Every trigger that calls it."""
@@ -147,12 +153,13 @@ class SpecialistCard(_Frozen):
             return "it looks at one visit at a time"
         left, found = list(study.images), []
         for kinds in self.images:
-            image = next((i for kind in kinds for i in left if i.kind == kind), None)
-            if image is None:
+            fit = [i for kind in kinds for i in left if i.kind == kind]
+            if not fit:
                 there = ", ".join(dict.fromkeys(i.kind for i in study.images)) or "no image"
                 return f"it needs {' or '.join(KINDS[k] for k in kinds)}; given: {there}"
-            left = [i for i in left if i is not image]
-            found.append(image)
+            taken = fit if self.every else fit[:1]
+            left = [i for i in left if i is not taken[0]]
+            found += taken
         return self._wrong_depth(found) or tuple(found)
 
     def _wrong_depth(self, images: Sequence[Image]) -> str | None:

@@ -7,9 +7,11 @@ nothing is found is an outcome, not an invented mask.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+
+import numpy as np
 
 from sagittal.errors import InputError, LabelError
 from sagittal.io.films.names import Finding
@@ -17,7 +19,8 @@ from sagittal.io.run_lengths import Runs
 from sagittal.measure.chest import ChestMeasures, Projection
 from sagittal.models.chest.findings import ChestFindings, FilmReading, Ground, open_chest_findings
 from sagittal.models.chest.segmenter import ORGANS, ChestMasks, ChestSegmenter, open_chest_segmenter
-from sagittal.study import Image, Mask
+from sagittal.specialists.card import SpecialistCard
+from sagittal.study import Image, Mask, Study
 from sagittal.weights import find_checkpoint
 
 SEGMENTER, FINDINGS_READER = "chest-segmenter", "chest-findings"
@@ -98,6 +101,54 @@ class ChestReader:
     def there(self, reading: FilmReading, ground: Ground = "simulated") -> dict[Finding, bool]:
         """Yes or no, of each finding that has an operating point on such films."""
         return self.network.there(reading, ground)
+
+
+class _Organs:
+    """Heart and lungs as a specialist."""
+
+    def __init__(self, masks: Mapping[str, tuple[str, ...]]) -> None:
+        self._masks, self._organs = masks, ChestOrgans()
+
+    def accepts(self, study: Study) -> str | None:
+        """Whether the film stands upright."""
+        if self._organs.quarter_turns(study.images[0]):
+            return "the film does not stand upright"
+        return None
+
+    def run(self, study: Study, argument: str) -> Mask:
+        """A label map of the organs that were located."""
+        [film] = study.images
+        found = self._organs(study.images, self._masks[argument])
+        data = np.zeros(film.shape, np.uint8)
+        for value, mask in enumerate(found.values(), start=1):
+            data[mask.data > 0] = value
+        return Mask(data, film.geometry, dict(enumerate(found, start=1)), session=film.session)
+
+
+class _Findings:
+    """Findings as a specialist."""
+
+    def __init__(self, classes: Iterable[str]) -> None:
+        self._classes, self._reader = tuple(classes), ChestReader()
+
+    def accepts(self, study: Study) -> str | None:
+        """Nothing beyond its card."""
+        return None
+
+    def run(self, study: Study, argument: str) -> dict[str, float]:
+        """Probability of each finding."""
+        reading = self._reader(study.images)
+        return {name: reading.findings[name] for name in self._classes}  # type: ignore[index]
+
+
+def open_organs(card: SpecialistCard, folder: Path) -> _Organs:
+    """Heart and lungs, by the checkpoint that ships."""
+    return _Organs(card.masks)
+
+
+def open_findings(card: SpecialistCard, folder: Path) -> _Findings:
+    """Findings, by the checkpoint that ships."""
+    return _Findings(card.classes)
 
 
 @cache

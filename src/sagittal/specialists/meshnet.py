@@ -28,7 +28,8 @@ from sagittal.errors import FileFormatError, InputError, LabelError
 from sagittal.files import storage_errors
 from sagittal.geometry import Geometry
 from sagittal.resampling import resample
-from sagittal.study import Image, Mask
+from sagittal.specialists.card import SpecialistCard
+from sagittal.study import Image, Mask, Study
 
 if TYPE_CHECKING:
     from sagittal.runtime import Runtime
@@ -192,8 +193,14 @@ def conform(image: Image) -> tuple[NDArray[np.float32], Geometry]:
     return np.clip((values - low) / (high - low), 0, 1).astype(np.float32), grid
 
 
-def open_meshnet(folder: str | Path, runtime: Runtime | None = None) -> MeshNet:
-    """A MeshNet from a folder named as in brainchop's repository (``subcortical``, ``model18cls``).
+def open_meshnet(folder: str | Path, runtime: Runtime | None = None, *, model: str | None = None) -> MeshNet:
+    """A MeshNet from a folder as in brainchop's repository.
+
+    Args:
+        folder: with ``model.json`` and ``model.pth``.
+        runtime: device and precision.
+        model: which of the repository's it is (``subcortical``, ``model18cls``); by the folder's name when
+            ``None``.
 
     Raises:
         LabelError: what the classes of a model of this name are is not known.
@@ -201,7 +208,7 @@ def open_meshnet(folder: str | Path, runtime: Runtime | None = None) -> MeshNet:
         StorageError: a file is missing.
     """
     folder = Path(folder)
-    name = folder.resolve().name
+    name = model or folder.resolve().name
     tables = _classes()
     if name not in tables:
         raise LabelError("The classes of this MeshNet are not known.", expected=", ".join(tables), got=name)
@@ -212,6 +219,35 @@ def open_meshnet(folder: str | Path, runtime: Runtime | None = None) -> MeshNet:
     except (ValueError, ValidationError) as error:
         raise FileFormatError("model.json is not a MeshNet's.", got=f"{folder}: {error}") from error
     return MeshNet(config, _weights(folder / "model.pth", config), tables[name], runtime=runtime)
+
+
+class _Anatomy:
+    """MeshNet as a specialist."""
+
+    def __init__(self, network: MeshNet, masks: Mapping[str, tuple[str, ...]]) -> None:
+        self._network, self._masks = network, masks
+
+    def accepts(self, study: Study) -> str | None:
+        """Nothing beyond its card."""
+        return None
+
+    def run(self, study: Study, argument: str) -> Mask:
+        """A label map of the argument's structures; where two overlap, the later one counts."""
+        [scan] = study.images
+        found = self._network(study.images, self._masks[argument])
+        data = np.zeros(scan.shape, np.uint8)
+        for value, mask in enumerate(found.values(), start=1):
+            data[mask.data > 0] = value
+        return Mask(data, scan.geometry, dict(enumerate(found, start=1)), session=scan.session)
+
+
+def open_anatomy(card: SpecialistCard, folder: Path) -> _Anatomy:
+    """A MeshNet by its card; the folder is one of brainchop's.
+
+    Raises:
+        LabelError, FileFormatError, StorageError: as for :func:`open_meshnet`.
+    """
+    return _Anatomy(open_meshnet(folder, model=str(card.settings["model"])), card.masks)
 
 
 @cache

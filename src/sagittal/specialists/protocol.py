@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 
+from sagittal.agent.text import plain
 from sagittal.errors import InputError
 from sagittal.specialists.card import SpecialistCard
 from sagittal.study import Image, Mask, Study
@@ -48,7 +49,7 @@ class Segmented:
     """Masks.
 
     Attributes:
-        mask: a label map on the grid of an image of the study.
+        mask: a label map on the grid of an image of the study; values count the card's labels.
         image: name of that image.
     """
 
@@ -148,13 +149,21 @@ def checked(card: SpecialistCard, study: Study, argument: str, result: object) -
     allowed = set(card.masks[argument])
     present = {result.labels.get(value) for value in result.values()}
     if not present <= allowed:
-        strange = sorted(str(name) for name in present - allowed)
+        strange = sorted(plain(str(name), 80) for name in present - allowed)
         raise _wrong(card, "labels that its card does not name", ", ".join(sorted(allowed)), strange)
+    return Segmented(_numbered(card, result, image), image.name)
+
+
+def _numbered(card: SpecialistCard, mask: Mask, image: Image) -> Mask:
+    """Its values the places of its labels on the card: a label has one colour in an overlay, always."""
+    places = {label: place for place, label in enumerate(card.labels, start=1)}
+    present = mask.values()
+    table = np.zeros(max([0, *present]) + 1, np.uint16)
+    for value in present:
+        table[value] = places[mask.labels[value]]
     # Names that are not drawn could be anything.
-    labels = {value: name for value, name in result.labels.items() if name in allowed}
-    return Segmented(
-        replace(result, labels=labels, name=f"by {card.name}", session=image.session), image.name
-    )
+    labels = {places[name]: name for name in sorted(places, key=lambda n: places[n]) if places[name] in table}
+    return Mask(table[mask.data], mask.geometry, labels, f"by {card.name}", image.session)
 
 
 def _image_of(card: SpecialistCard, study: Study, mask: Mask) -> Image:
@@ -171,7 +180,7 @@ def _classified(card: SpecialistCard, result: object) -> Classified:
     if not isinstance(result, Mapping):
         raise _wrong(card, "no class probabilities", ", ".join(card.classes), type(result).__name__)
     if set(result) != set(card.classes):
-        strange = sorted(set(map(str, result)) ^ set(card.classes))
+        strange = sorted(plain(name, 80) for name in set(map(str, result)) ^ set(card.classes))
         raise _wrong(card, "other classes than its card's", ", ".join(card.classes), strange)
     made = {}
     for name in card.classes:

@@ -27,13 +27,13 @@ FOLDER_CARD, CARD_ENDING = "specialist.yaml", ".specialist.yaml"
 #: Adapters of ours, by the name that a card gives: what loads a specialist, and nothing is imported before.
 ADAPTERS: Mapping[str, str] = {
     "deepbet": "sagittal.specialists.deepbet:open_deepbet",
-    "meshnet": "sagittal.specialists.meshnet:open_specialist",
+    "meshnet": "sagittal.specialists.meshnet:open_anatomy",
     "onnx": "sagittal.specialists.onnx:open_onnx",
     "bundle": "sagittal.specialists.bundle:open_bundle",
     "torchxrayvision": "sagittal.specialists.torchxrayvision:open_torchxrayvision",
     "eyes": "sagittal.specialists.eyes:open_eyes",
-    "chest-organs": "sagittal.specialists.chest_cards:open_organs",
-    "chest-findings": "sagittal.specialists.chest_cards:open_findings",
+    "chest-organs": "sagittal.specialists.chest:open_organs",
+    "chest-findings": "sagittal.specialists.chest:open_findings",
 }
 _SHIPPED = Path(__file__).parent / "cards"
 
