@@ -48,11 +48,8 @@ def test_it_runs_once_it_is_enabled_and_no_more_once_it_is_not(theirs, study):
     assert not specialists().find("Bright").enabled
 
 
-def test_another_version_or_card_is_enabled_anew(
-    build_package, bright_card, tmp_path, data_folder, monkeypatch
-):
-    target = build_package(tmp_path)
-    monkeypatch.syspath_prepend(str(target))
+def test_another_version_or_card_is_enabled_anew(untouched, bright_card):
+    target = untouched
     enable_specialist("Bright")
     card = target / "their_specialists" / "Bright.specialist.yaml"
     was = card.read_text()

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from sagittal.agent.text import plain
+from sagittal.agent.text import harmless
 from sagittal.errors import InputError
 from sagittal.specialists.card import SpecialistCard
 from sagittal.study import Image, Mask, Study
@@ -149,7 +149,7 @@ def checked(card: SpecialistCard, study: Study, argument: str, result: object) -
     allowed = set(card.masks[argument])
     present = {result.labels.get(value) for value in result.values()}
     if not present <= allowed:
-        strange = sorted(plain(str(name), 80) for name in present - allowed)
+        strange = sorted(harmless(str(name), 80) for name in present - allowed)
         raise _wrong(card, "labels that its card does not name", ", ".join(sorted(allowed)), strange)
     return Segmented(_numbered(card, result, image), image.name)
 
@@ -180,7 +180,7 @@ def _classified(card: SpecialistCard, result: object) -> Classified:
     if not isinstance(result, Mapping):
         raise _wrong(card, "no class probabilities", ", ".join(card.classes), type(result).__name__)
     if set(result) != set(card.classes):
-        strange = sorted(plain(name, 80) for name in set(map(str, result)) ^ set(card.classes))
+        strange = sorted(harmless(name, 80) for name in set(map(str, result)) ^ set(card.classes))
         raise _wrong(card, "other classes than its card's", ", ".join(card.classes), strange)
     made = {}
     for name in card.classes:

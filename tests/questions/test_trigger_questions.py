@@ -1,0 +1,29 @@
+"""The questions for specialists are the frozen ones, and every line keeps to the README's schema."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+
+from sagittal.study import KINDS
+
+HERE = Path(__file__).parent
+QUESTIONS = HERE / "trigger_questions.jsonl"
+
+
+def test_the_file_is_the_one_that_the_readme_names():
+    assert hashlib.sha256(QUESTIONS.read_bytes()).hexdigest() in (HERE / "README.md").read_text("utf-8")
+
+
+def test_every_line_keeps_to_the_schema():
+    lines = [json.loads(line) for line in QUESTIONS.read_text("utf-8").splitlines()]
+    assert len({line["id"] for line in lines}) == len(lines) == 308
+    for line in lines:
+        assert set(line) == {"id", "question", "images", "looks_at", "cards", "calls", "why"}
+        assert set(line["images"]) <= set(KINDS) and line["looks_at"] in ("volume", "picture")
+        assert {name for name, _ in line["calls"]} <= set(line["cards"]) and line["question"].strip()
+    kinds = Counter(line["why"].split(":")[0] for line in lines)
+    assert kinds == {"one": 197, "none": 80, "unsuitable": 31}
+    assert all(bool(line["calls"]) == line["why"].startswith("one") for line in lines)
