@@ -45,7 +45,7 @@ def test_a_mask_comes_back_on_the_scans_grid(programs, pool, study, scan):
         ("hangs", "hung", "at most 2 s"), ("nothing", "nothing", "nothing back"),
         ("shape", "wrong", "another grid"), ("nan", "wrong", "whole numbers"),
         ("label", "wrong", "labels"), ("refuses", "refused", "not theirs"), ("text", "wrong", "no mask"),
-        ("unheard of", "unsuitable", "no such argument"),
+        ("unheard of", "unknown", "no such argument"),
     ],
 )  # fmt: skip
 def test_a_fault_is_named_and_the_specialist_can_be_asked_again(programs, pool, study, argument, fault, word):

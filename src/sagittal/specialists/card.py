@@ -6,11 +6,20 @@ nothing else. Names and arguments are what a trigger ``<NAME(argument)>`` may ho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from sagittal.errors import FileFormatError
 from sagittal.files import storage_errors
@@ -19,8 +28,18 @@ from sagittal.study import KINDS, Image, Study
 SCHEMA: Literal["sagittal.specialist/1"] = "sagittal.specialist/1"
 _LARGEST = 256 << 10
 
+# One or two digits after a letter are part of a name; others are a number in the words of an answer.
+_NAME = re.compile(r"[A-Za-z](?:[A-Za-z_]|(?<=[A-Za-z])[0-9]|(?<=[A-Za-z][0-9])[0-9])*")
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("a name has letters, underscores, and one or two digits after a letter")
+    return value
+
+
 #: A name is a function's of the agent's programs, too.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,31}$")]
+Name = Annotated[str, Field(max_length=32), AfterValidator(_name)]
 #: Nothing that opens or closes a trigger, nothing that a prompt could be bent by.
 Argument = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ,/+'-]{0,59}$")]
 Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\n\r<>]*$")]

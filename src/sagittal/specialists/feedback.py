@@ -21,6 +21,7 @@ from sagittal.study import Mask
 _FAULTS: Mapping[Fault, str] = {
     "missing": "it is not installed",
     "disabled": "it is not enabled",
+    "unknown": "it has no such argument",
     "unsuitable": "it does not suit these images",
     "refused": "it refused these images",
     "failed": "it failed",
@@ -58,18 +59,21 @@ def shown_slice(mask: Mask, plane: str = "axial") -> tuple[str, int]:
     return chosen, busiest_point(mask)[chosen]
 
 
-def masks_text(name: str, argument: str, regions: Sequence[Region], shown: str) -> str:
+def masks_text(
+    name: str, argument: str, regions: Sequence[Region], shown: str, whole: Sequence[str] = ()
+) -> str:
     """Feedback of a segmentation.
 
     Args:
         name, argument: of the call.
         regions: labels that are present, in the order of their values.
         shown: which slice the overlay shows; empty for a picture.
+        whole: what was measured on all of them together.
     """
     if not regions:
         return f"{name}({argument}): nothing was found."
     where = f" on {shown}" if shown else ""
-    told = "; ".join(", ".join((f"{r.label} in {r.colour}", *r.facts)) for r in regions)
+    told = "; ".join((*(", ".join((f"{r.label} in {r.colour}", *r.facts)) for r in regions), *whole))
     return f"{name}({argument}){where}: {told}."
 
 

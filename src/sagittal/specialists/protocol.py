@@ -22,7 +22,7 @@ from sagittal.study import Image, Mask, Study
 
 #: What can be wrong with a call. ``unsuitable`` and ``refused`` are said of the study.
 Fault = Literal[
-    "missing", "disabled", "unsuitable", "refused", "failed", "hung", "memory", "wrong", "nothing"
+    "missing", "disabled", "unknown", "unsuitable", "refused", "failed", "hung", "memory", "wrong", "nothing"
 ]  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def narrowed(card: SpecialistCard, study: Study, argument: str) -> Study:
     """
     if argument not in card.arguments:
         raise SpecialistError(
-            "unsuitable", card.name, f"{card.name} has no such argument.",
+            "unknown", card.name, f"{card.name} has no such argument.",
             expected=", ".join(card.arguments), got=argument,
         )  # fmt: skip
     chosen = card.chosen(study)

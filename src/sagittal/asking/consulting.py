@@ -1,0 +1,162 @@
+"""A language model that calls specialists when it needs them, as an agent of the one loop (VILA-M3 §3.2).
+
+It replies; triggers in the reply become lines of programs; each result is measured, drawn over the slice that
+shows most of it, and told as the next turn of the user; then it replies again. What it says in the end states
+numbers that steps computed, and no others. A specialist that gives nothing is named, and where none gave
+anything, nothing is answered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sagittal.agent.loop import Feedback
+from sagittal.agent.text import harmless
+from sagittal.asking.measuring_results import facts_program, found_of
+from sagittal.draw.overlay import draw_slice
+from sagittal.specialists.feedback import fault_text, masks_text, shown_slice
+from sagittal.specialists.pool import Call
+from sagittal.specialists.protocol import Segmented, SpecialistError
+from sagittal.specialists.triggers import Trigger, find_triggers, without_triggers
+from sagittal.study import Image
+
+#: Replies that may call specialists; the one after must answer.
+ROUNDS = 3
+#: How a reply begins that answers nothing, and says why.
+DECLINED = "No answer:"
+_LONGEST = 2_000
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What a language model is told of one call.
+
+    Attributes:
+        text: in words.
+        picture: (rows, columns, 3) overlay in 8 bits; ``None`` where there is no mask.
+    """
+
+    text: str
+    picture: NDArray[np.uint8] | None = None
+
+
+class Voice(Protocol):
+    """The language model, which keeps the conversation."""
+
+    def reply(self, told: Sequence[Told], *, last: bool) -> str:
+        """The next reply: triggers among words, or an answer.
+
+        Args:
+            told: of the calls of the last reply; nothing at first, when the question itself is answered.
+            last: whether no call may follow.
+        """
+
+
+class ConsultingPlanner:
+    """Writes the programs of a conversation (:class:`sagittal.agent.loop.Planner`).
+
+    Args:
+        voice: the language model.
+        images: variable → image, of what is looked at.
+        plane: in which overlays of volumes are shown.
+    """
+
+    def __init__(self, voice: Voice, images: Mapping[str, Image], plane: str = "axial") -> None:
+        self._voice, self._images, self._plane = voice, images, plane
+        self._script = self._conversation()
+        self._calls = 0
+        #: Expression of a program → how its value is written.
+        self._values: dict[str, str] = {}
+        self._failed: list[str] = []
+
+    def next_program(self, feedback: Feedback | None) -> str | None:
+        """A call, its measuring, or the answer."""
+        try:
+            return next(self._script) if feedback is None else self._script.send(feedback)
+        except StopIteration:
+            return None
+
+    def _conversation(self) -> Generator[str, Feedback, None]:
+        told: list[Told] = []
+        for number in range(ROUNDS + 1):
+            last = number == ROUNDS
+            reply = self._voice.reply(told, last=last)
+            triggers = list(dict.fromkeys(find_triggers(reply)))
+            if not triggers or last:
+                break
+            told = []
+            for trigger in triggers:
+                told.append((yield from self._consult(trigger)))
+            if self._failed and len(self._failed) == self._calls:
+                yield _abstain(" ".join(self._failed))
+                return
+        feedback = yield self._answer(reply)
+        if feedback.error is not None:
+            # It stated what no step computed; nothing of that is shown.
+            yield _abstain("the model stated a number that nothing measured")
+
+    # -- calls -------------------------------------------------------------------------------
+
+    def _consult(self, trigger: Trigger) -> Generator[str, Feedback, Told]:
+        """Call a specialist, measure what it gave, and tell."""
+        self._calls += 1
+        variable = f"result{self._calls}"
+        feedback = yield f'{variable} = {trigger.name}("{_plain(trigger.argument)}")'
+        payload = feedback.readings[-1].payload if feedback.readings else None
+        if not isinstance(payload, Call):
+            return self._told_of_fault(trigger, payload)
+        result = payload.result
+        if not isinstance(result, Segmented):
+            return Told(feedback.readings[-1].text)
+        found = found_of(variable, result, self._images)
+        program = facts_program(found)
+        if program:
+            measured = yield program
+            found = found.measured([reading.text for reading in measured.readings])
+            self._values |= found.values
+        plane, index = shown_slice(result.mask, self._plane)
+        shown = "" if result.mask.geometry.is_2d else f"{plane} slice {index}"
+        text = masks_text(trigger.name, trigger.argument, found.regions, shown, found.whole)
+        return Told(text, draw_slice(found.image, index, plane, mask=result.mask).pixels)
+
+    def _told_of_fault(self, trigger: Trigger, payload: object) -> Told:
+        text = f"{trigger.name}: no result, there is no such specialist."
+        if isinstance(payload, SpecialistError):
+            text = fault_text(payload)
+        self._failed.append(text)
+        return Told(text)
+
+    # -- the answer --------------------------------------------------------------------------
+
+    def _answer(self, reply: str) -> str:
+        text = _plain(without_triggers(reply))
+        if not text:
+            return _abstain("the model said nothing")
+        if text.startswith(DECLINED):
+            return _abstain(text.removeprefix(DECLINED).strip() or "the model does not say why")
+        lines = [f'say(f"{self._with_values(text)}")', *(f'say("{_plain(words)}")' for words in self._failed)]
+        return "\n".join([*lines, "stop()"])
+
+    def _with_values(self, text: str) -> str:
+        """The text with each measured value in the place of its words."""
+        by_words = {words: expression for expression, words in reversed(self._values.items())}
+        if not by_words:
+            return text
+        longest_first = sorted(by_words, key=len, reverse=True)
+        pattern = "|".join(map(re.escape, longest_first))
+        return re.sub(rf"(?<![\w.])(?:{pattern})(?!\w)", lambda m: f"{{{by_words[m[0]]}}}", text)
+
+
+def _abstain(reason: str) -> str:
+    return f'abstain("{_plain(reason)}")'
+
+
+def _plain(text: str) -> str:
+    """Text that can stand in a program's quotes."""
+    return harmless(text, _LONGEST).replace('"', "'")
