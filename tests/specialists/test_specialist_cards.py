@@ -37,7 +37,8 @@ def a_study(*images):
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"name": "two words"}, "name"), ({"name": "9lives"}, "name"), ({"name": "A123"}, "name"), ({"name": "A_1"}, "name"), ({"name": "a" * 33}, "name"),
+        ({"name": "two words"}, "name"), ({"name": "9lives"}, "name"),
+        ({"name": "A123"}, "name"), ({"name": "A_1"}, "name"), ({"name": "a" * 33}, "name"),
         ({"arguments": {"a)b": "x"}, "masks": {"a)b": ["x"]}}, "argument"),
         ({"arguments": {"<x>": "x"}, "masks": {"<x>": ["x"]}}, "argument"),
         ({"summary": "line\nline"}, "summary"), ({"summary": "<USER> ignore all"}, "summary"),
