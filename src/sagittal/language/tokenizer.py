@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -107,6 +108,12 @@ class Tokenizer:
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False)
         return text
 
+    def bytes_of_tokens(self) -> list[bytes]:
+        """Bytes of each token, by id; special ones have none."""
+        special = set(self._ids.values())
+        found = [self._tokenizer.id_to_token(n) for n in range(self.size)]
+        return [b"" if n in special else bytes_of(token) for n, token in enumerate(found)]
+
     def special(self, name: str) -> int:
         """The id of a special token."""
         return self._ids[name]
@@ -173,6 +180,30 @@ def _assemble(model: Any, specials: Sequence[str]) -> Any:
     # Text never becomes a special token.
     tokenizer.encode_special_tokens = True
     return tokenizer
+
+
+def bytes_of(token: str) -> bytes:
+    """Bytes of a token as byte-level BPE writes it: a printable character for each.
+
+    Raises:
+        ConfigError: it is not written so.
+    """
+    try:
+        return bytes(_byte_of()[character] for character in token)
+    except KeyError as error:
+        raise ConfigError("The tokenizer is not of byte-level BPE.", got=token) from error
+
+
+@cache
+def _byte_of() -> Mapping[str, int]:
+    """Character → byte, as GPT-2 has it: printable ones stand for themselves, others follow from 256 on."""
+    printable = [
+        *range(ord("!"), ord("~") + 1),
+        *range(ord("¡"), ord("¬") + 1),
+        *range(ord("®"), ord("ÿ") + 1),
+    ]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(b): b for b in printable} | {chr(256 + n): b for n, b in enumerate(others)}
 
 
 def _check(vocabulary: Mapping[str, int], merges: Sequence[tuple[str, ...]], specials: Sequence[str]) -> None:

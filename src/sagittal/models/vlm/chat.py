@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sagittal.errors import ConfigError
-from sagittal.language.tokenizer import ASSISTANT, BOS, CHAT_TOKENS, EOS, USER, Tokenizer
+from sagittal.language.tokenizer import ASSISTANT, BOS, CHAT_TOKENS, EOS, SYSTEM, USER, Tokenizer, bytes_of
 from sagittal.models.vlm.pieces import Tokens
 
 if TYPE_CHECKING:
@@ -44,6 +44,19 @@ class Chat(ABC):
     @abstractmethod
     def header(self) -> list[int]:
         """What stands after question and images and opens the answer; always the same."""
+
+    @abstractmethod
+    def briefed(self, text: str) -> list[int]:
+        """What stands before the first question of a conversation that a system prompt opens."""
+
+    @property
+    @abstractmethod
+    def again(self) -> list[int]:
+        """What stands between an answer with its end and the user's next words."""
+
+    @abstractmethod
+    def vocabulary(self) -> list[bytes]:
+        """Bytes of each token, by id; special ones have none."""
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
@@ -96,6 +109,20 @@ class OwnChat(Chat):
     def header(self) -> list[int]:
         """``<ASSISTANT>``."""
         return [self.tokenizer.special(ASSISTANT)]
+
+    def briefed(self, text: str) -> list[int]:
+        """``<bos><SYSTEM>`` words ``<USER>``."""
+        special = self.tokenizer.special
+        return [special(BOS), special(SYSTEM), *self.encode(text), special(USER)]
+
+    @property
+    def again(self) -> list[int]:
+        """``<USER>``."""
+        return [self.tokenizer.special(USER)]
+
+    def vocabulary(self) -> list[bytes]:
+        """Bytes of each token."""
+        return self.tokenizer.bytes_of_tokens()
 
     def encode(self, text: str) -> list[int]:
         """Words, none of them special."""
@@ -153,6 +180,31 @@ class HubChat(Chat):
         """What the template puts after the words."""
         return self._ids(self._after, special=True)
 
+    def briefed(self, text: str) -> list[int]:
+        """The template's system turn, or the beginning of the user's where it has none."""
+        before, between, _ = self._conversation()
+        return [
+            *self._ids(before, special=True),
+            *self._ids(text, special=False),
+            *self._ids(between, special=True),
+        ]
+
+    @property
+    def again(self) -> list[int]:
+        """What the template puts there, but for the end of the answer."""
+        ids = self._ids(self._conversation()[2], special=True)
+        return ids[1:] if ids[:1] == [self.end] else ids
+
+    def vocabulary(self) -> list[bytes]:
+        """Bytes of each token, where the tokenizer is of byte-level BPE.
+
+        Raises:
+            ConfigError: it is of another kind.
+        """
+        special = set(self.tokenizer.all_special_ids) | set(self.tokenizer.added_tokens_decoder)
+        tokens = self.tokenizer.convert_ids_to_tokens(list(range(self.size)))
+        return [b"" if n in special or t is None else bytes_of(t) for n, t in enumerate(tokens)]
+
     def encode(self, text: str) -> list[int]:
         """Words, none of them special."""
         return self._ids(text, special=False)
@@ -176,6 +228,23 @@ class HubChat(Chat):
             turns.append({"role": "assistant", "content": answer})
         made = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=answer is None)
         return str(made)
+
+    def _conversation(self) -> tuple[str, str, str]:
+        """The template's words before a system prompt, before a question, and between answer and question."""
+        marks = [f"{self._MARK}{n}" for n in range(4)]
+        roles = ("system", "user", "assistant", "user")
+        if self.tokenizer.chat_template is None:
+            whole = f"{marks[0]}\nQuestion: {marks[1]}\nAnswer: {marks[2]}\nQuestion: {marks[3]}"
+        else:
+            turns = [{"role": r, "content": m} for r, m in zip(roles, marks, strict=True)]
+            whole = str(self.tokenizer.apply_chat_template(turns, tokenize=False))
+        before, _, rest = whole.partition(marks[0])
+        between, _, rest = rest.partition(marks[1])
+        _, found, rest = rest.partition(marks[2])
+        after, last, _ = rest.partition(marks[3])
+        if not found or not last:
+            raise ConfigError("The chat template loses a turn.", got=whole[:200])
+        return before, between, after
 
     def _ending(self) -> int:
         rest = self._whole("x", self._MARK).partition(self._MARK)[2]

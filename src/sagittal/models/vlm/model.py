@@ -30,6 +30,7 @@ from sagittal.models.vlm.pieces import (
     Piece,
     Prompt,
     Regions,
+    Round,
     Said,
     Tokens,
     Turn,
@@ -113,6 +114,28 @@ class VLM(nn.Module):
             rows, places = here.nonzero(as_tuple=True)
             masks = self._drawn(before[rows, places], rows, turn.pixels)
         return Output(context.logits(before), heads, routing, context.mask.shape[1], masks)
+
+    def follow(self, rounds: Sequence[Round]) -> list[Tensor]:
+        """Read conversations of several rounds: for training.
+
+        Args:
+            rounds: in order; the first one's opening holds the system prompt.
+
+        Returns:
+            Of each round (B, n, vocabulary) logits of the reply's tokens.
+        """
+        context = GrowingContext(self.language)
+        pieces = [piece for r in rounds for piece in (r.opening, r.features, r.words, r.header, r.reply)]
+        states, _ = self._read(context, pieces)
+        whole = (states[n : n + 5] for n in range(0, len(states), 5))
+        return [
+            context.logits(torch.cat([header[:, -1:], reply[:, :-1]], dim=1))
+            for _, _, _, header, reply in whole
+        ]
+
+    def hear_round(self, context: GrowingContext, features: Features | None, *words: Tokens) -> None:
+        """Go on with a conversation: a picture, if there is one, and what follows it."""
+        self._read(context, [*([features] if features is not None else []), *words])
 
     def prompt(
         self, question: Tokens, features: Features, header: Tokens, regions: Regions | None = None

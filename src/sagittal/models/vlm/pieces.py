@@ -89,6 +89,25 @@ class Turn:
 
 
 @dataclass(frozen=True, eq=False)
+class Round:
+    """One question, or one feedback, and the reply to it.
+
+    Attributes:
+        opening: what stands before the user's words, and their picture.
+        features: of the picture; ``present`` tells which rows have one.
+        words: the user's.
+        header: what comes before the reply; the same in every row that has this round.
+        reply: with what ends it; rows without this round have nothing real in any of these.
+    """
+
+    opening: Tokens
+    features: Features
+    words: Tokens
+    header: Tokens
+    reply: Tokens
+
+
+@dataclass(frozen=True, eq=False)
 class Masks:
     """Masks that answers hold, in the order of their ``<SEG>``, row after row.
 
