@@ -21,7 +21,7 @@ from sagittal.specialists.triggers import (
 #: Every byte alone, as byte-level vocabularies have it, and longer ones that cut across a trigger's borders.
 VOCABULARY = [
     b"", *(bytes([n]) for n in range(32, 127)), b" <", b"<B", b"Bra", b"in(", b")>", b">.", b"lesion", b"a<b",
-    b" 1", b"43", b".9", b"T1", b" the", b"9 mL", b"12.", b"<<", b"x)> <",
+    b" 1", b"43", b".9", b"T1", b" the", b"9 mL", b"12.", b"<<", b"x)> <", b"",
 ]  # fmt: skip
 
 
@@ -58,7 +58,7 @@ LIKED = (b"<", b" <", b"<B", b"Bra", b"in(", b")>", b"4", b"3", b".", b"43", b".
 @given(st.integers(0, 1 << 30))
 def test_nothing_but_the_cards_triggers_and_the_numbers_that_were_told(seed):
     known = {"43.9", "1", "12", "4.25"}
-    text = walk(TriggerConstraint(VOCABULARY, CARDS, known), seed, like=LIKED)
+    text = walk(TriggerConstraint(VOCABULARY, 0, CARDS, known), seed, like=LIKED)
     closed = re.sub(r"<[^<>]*\Z", "", text)
     assert {str(t) for t in find_triggers(closed)} <= TRIGGERS
     # Nothing else stands between angle brackets, and none stands alone.
@@ -76,7 +76,7 @@ def test_nothing_but_the_cards_triggers_and_the_numbers_that_were_told(seed):
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 1 << 30))
 def test_without_numbers_to_keep_to_all_are_free(seed):
-    constraint = TriggerConstraint(VOCABULARY, CARDS)
+    constraint = TriggerConstraint(VOCABULARY, 0, CARDS)
     assert VOCABULARY.index(b"7") in constraint(0, [])
     text = re.sub(r"<[^<>]*\Z", "", walk(constraint, seed, like=LIKED))
     assert {str(t) for t in find_triggers(text)} <= TRIGGERS
@@ -88,7 +88,7 @@ def follows(constraint, text):
 
 
 def test_a_trigger_that_was_begun_is_ended_before_anything_else():
-    constraint = TriggerConstraint(VOCABULARY, CARDS)
+    constraint = TriggerConstraint(VOCABULARY, 0, CARDS)
     assert follows(constraint, "<") == {b"B"} | {b"Bra"}
     assert follows(constraint, "<Brain") == {b"(", b"T"}
     assert follows(constraint, "<Brain(brain") == {b")", b" ", b")>"}
@@ -113,8 +113,15 @@ def test_a_trigger_that_was_begun_is_ended_before_anything_else():
     ],
 )
 def test_a_number_is_one_that_was_told(said, may, may_not):
-    found = follows(TriggerConstraint(VOCABULARY, CARDS, {"43.9", "1", "12"}), said)
+    found = follows(TriggerConstraint(VOCABULARY, 0, CARDS, {"43.9", "1", "12"}), said)
     assert may <= found and not may_not & found
+
+
+def test_of_special_tokens_the_end_alone_is_written():
+    constraint = TriggerConstraint(VOCABULARY, 0, CARDS, {"1"})
+    other = len(VOCABULARY) - 1
+    assert VOCABULARY[other] == b"" and 0 in constraint(0, []) and other not in constraint(0, [])
+    assert 0 not in constraint(0, [VOCABULARY.index(b"<")])
 
 
 def test_triggers_are_found_and_taken_out():

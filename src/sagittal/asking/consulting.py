@@ -23,7 +23,7 @@ from sagittal.draw.overlay import draw_slice
 from sagittal.specialists.feedback import fault_text, masks_text, shown_slice
 from sagittal.specialists.pool import Call
 from sagittal.specialists.protocol import Segmented, SpecialistError
-from sagittal.specialists.triggers import Trigger, find_triggers, without_triggers
+from sagittal.specialists.triggers import Trigger, find_triggers, numbers_of, without_triggers
 from sagittal.study import Image
 
 #: Replies that may call specialists; the one after must answer.
@@ -40,10 +40,12 @@ class Told:
     Attributes:
         text: in words.
         picture: (rows, columns, 3) overlay in 8 bits; ``None`` where there is no mask.
+        numbers: that were measured, and may be said again.
     """
 
     text: str
     picture: NDArray[np.uint8] | None = None
+    numbers: tuple[str, ...] = ()
 
 
 class Voice(Protocol):
@@ -123,7 +125,8 @@ class ConsultingPlanner:
         plane, index = shown_slice(result.mask, self._plane)
         shown = "" if result.mask.geometry.is_2d else f"{plane} slice {index}"
         text = masks_text(trigger.name, trigger.argument, found.regions, shown, found.whole)
-        return Told(text, draw_slice(found.image, index, plane, mask=result.mask).pixels)
+        numbers = tuple(number for words in found.values.values() for number in numbers_of(words))
+        return Told(text, draw_slice(found.image, index, plane, mask=result.mask).pixels, numbers)
 
     def _told_of_fault(self, trigger: Trigger, payload: object) -> Told:
         text = f"{trigger.name}: no result, there is no such specialist."

@@ -66,6 +66,7 @@ class TriggerConstraint:
 
     Args:
         vocabulary: bytes of each token, by id; special ones have none.
+        end: the one special token that may be written.
         cards: that the model was shown.
         numbers: that it was told; it may write no other. Any when ``None``.
     """
@@ -73,14 +74,16 @@ class TriggerConstraint:
     def __init__(
         self,
         vocabulary: Sequence[bytes],
+        end: int,
         cards: Iterable[SpecialistCard],
         numbers: Collection[str] | None = None,
     ) -> None:
         self._vocabulary = vocabulary
         self._triggers = sorted(trigger.encode() for card in cards for trigger in card.triggers())
         self._numbers = None if numbers is None else sorted({n.encode() for n in numbers})
-        self._plain = {i for i, token in enumerate(vocabulary) if not self._is_delicate(token)}
-        self._delicate = [i for i in range(len(vocabulary)) if i not in self._plain]
+        written = [i for i, token in enumerate(vocabulary) if token or i == end]
+        self._delicate = [i for i in written if self._is_delicate(vocabulary[i])]
+        self._plain = set(written).difference(self._delicate)
         self._within: dict[bytes, frozenset[int]] = {}
 
     def __call__(self, row: int, so_far: Sequence[int]) -> Collection[int]:

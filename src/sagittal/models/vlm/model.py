@@ -255,8 +255,25 @@ class VLM(nn.Module):
     def _project(self, context: GrowingContext, features: Features) -> Projected:
         steered = isinstance(self.projector, HierarchicalProjector)
         question = context.last_state if steered else features.cls[:, 0]
-        found: Projected = self.projector(features.tokens, features.cls, question, features.present)
-        return found
+        seen = features.present.any(dim=1)
+        if steered or bool(seen.all()):
+            found: Projected = self.projector(features.tokens, features.cls, question, features.present)
+            return found
+        return self._project_some(features, seen)
+
+    def _project_some(self, features: Features, seen: Tensor) -> Projected:
+        """Rows of a round without a picture have nothing in its place."""
+        rows, width = len(seen), self._embed.weight.shape[1]
+        if not bool(seen.any()):
+            none = features.tokens.new_zeros(rows, 0, width)
+            return Projected(none, torch.zeros(rows, 0, dtype=torch.bool, device=none.device))
+        part: Projected = self.projector(
+            features.tokens[seen], features.cls[seen], features.cls[seen, 0], features.present[seen]
+        )
+        embeddings = part.embeddings.new_zeros(rows, *part.embeddings.shape[1:])
+        real = part.real.new_zeros(rows, part.real.shape[1])
+        where = seen.nonzero()[:, 0]
+        return Projected(embeddings.index_put((where,), part.embeddings), real.index_put((where,), part.real))
 
     def _told(self, chosen: Tensor) -> Vectors:
         """One vector a row."""

@@ -1,0 +1,134 @@
+"""VILA-M3's language model as the voice of a conversation with specialists."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from sagittal.asking.consulting import Told
+from sagittal.io.raster import picture_geometry
+from sagittal.models.decoding import GrowingContext
+from sagittal.models.medplib.pictures import frame_of, squared
+from sagittal.models.vlm.chat import Chat, padded
+from sagittal.models.vlm.model import VLM
+from sagittal.runtime import Runtime, one_thread
+from sagittal.specialists.card import SpecialistCard
+from sagittal.specialists.prompting import system_prompt
+from sagittal.specialists.triggers import TriggerConstraint
+from sagittal.study import Image
+
+# Tokens of a reply.
+_LONGEST = 120
+# System prompts whose keys and values are kept: those of a few kinds of image.
+_KEPT = 4
+
+
+@dataclass(eq=False)
+class VilaM3:
+    """A loaded model, and what it has read of system prompts.
+
+    Attributes:
+        model: in evaluation mode, on the runtime's device.
+        chat: the one that it was trained with.
+        runtime: device and precision.
+    """
+
+    model: VLM
+    chat: Chat
+    runtime: Runtime
+    _prefixes: OrderedDict[str, GrowingContext] = field(default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        self.vocabulary = self.chat.vocabulary()
+
+    def briefed(self, cards: Sequence[SpecialistCard]) -> GrowingContext:
+        """A context that holds the cards; they are read once, however many questions follow."""
+        text = system_prompt(cards)
+        if text not in self._prefixes:
+            while len(self._prefixes) >= _KEPT:
+                self._prefixes.popitem(last=False)
+            prefix = GrowingContext(self.model.language)
+            with self._inference():
+                prefix.append_tokens(torch.tensor([self.chat.briefed(text)], device=self.runtime.device))
+            self._prefixes[text] = prefix
+        self._prefixes.move_to_end(text)
+        return self._prefixes[text].fork()
+
+    def converse(self, question: str, picture: Image, cards: Sequence[SpecialistCard]) -> VilaM3Voice:
+        """A conversation about a picture that begins with a question."""
+        return VilaM3Voice(self, question, picture, cards)
+
+    def _inference(self) -> torch.autocast:
+        dtype = self.runtime.dtype
+        if dtype is torch.float32:
+            return torch.autocast(self.runtime.device.type, enabled=False)
+        return torch.autocast(self.runtime.device.type, dtype=dtype)
+
+
+class VilaM3Voice:
+    """One conversation (:class:`sagittal.asking.consulting.Voice`).
+
+    Args:
+        loaded: the model.
+        question: of the user.
+        picture: what is looked at, grey or in colour, one voxel deep.
+        cards: specialists that may be called.
+
+    Of several calls of one reply, the first mask is shown, and the words of all are told.
+    """
+
+    def __init__(
+        self, loaded: VilaM3, question: str, picture: Image, cards: Sequence[SpecialistCard]
+    ) -> None:
+        self._loaded, self._cards = loaded, tuple(cards)
+        self._question, self._picture = question, picture
+        self.context = loaded.briefed(self._cards)
+        self._numbers: set[str] = set()
+
+    @torch.no_grad()
+    def reply(self, told: Sequence[Told], *, last: bool) -> str:
+        """See :class:`sagittal.asking.consulting.Voice`."""
+        chat = self._loaded.chat
+        words, picture = self._question, self._picture
+        with one_thread(), self._loaded._inference():
+            if told:
+                words = "\n".join(one.text for one in told)
+                picture = next((as_image(one) for one in told if one.picture is not None), None)  # type: ignore[assignment]
+                self._numbers.update(number for one in told for number in one.numbers)
+                self.context.append_tokens(self._ids(chat.again))
+            self._hear(picture, words)
+            constraint = TriggerConstraint(
+                self._loaded.vocabulary, chat.end, () if last else self._cards, self._numbers
+            )
+            [said] = self.context.generate(max_tokens=_LONGEST, stop={chat.end}, constraint=constraint)
+        return " ".join(chat.decode(said).split())
+
+    def _hear(self, picture: Image | None, words: str) -> None:
+        loaded, features = self._loaded, None
+        device = loaded.runtime.device
+        if picture is not None:
+            square = as_square(picture, loaded.model.config.encoder.size[0]).to(device)
+            features = loaded.model.look(
+                square[None, None], torch.ones(1, 1, dtype=torch.bool, device=device)
+            )
+        asked = padded([loaded.chat.encode(words)]).to(device)
+        loaded.model.hear_round(self.context, features, asked, padded([loaded.chat.header]).to(device))
+
+    def _ids(self, ids: Sequence[int]) -> torch.Tensor:
+        return torch.tensor([list(ids)], device=self._loaded.runtime.device)
+
+
+def as_square(picture: Image, edge: int) -> torch.Tensor:
+    """(3, edge, edge) of a picture as the encoder takes it, in [0, 1]."""
+    return squared(picture, frame_of(picture, edge)) / 255
+
+
+def as_image(told: Told) -> Image:
+    """An overlay as a picture."""
+    assert told.picture is not None, "asked only of overlays"
+    rows, columns, _ = told.picture.shape
+    data = told.picture.swapaxes(0, 1)[:, :, None]
+    return Image(data, picture_geometry(columns, rows), "photo", "overlay")

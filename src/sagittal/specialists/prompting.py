@@ -1,0 +1,16 @@
+"""The system prompt: which specialists a language model may call, and how (VILA-M3 §3.2, Figure 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sagittal.specialists.card import SpecialistCard
+
+_OPENING = "Call a specialist as <NAME(argument)> when the question needs it."
+_NOBODY = "There is no specialist to call."
+
+
+def system_prompt(cards: Iterable[SpecialistCard]) -> str:
+    """The cards as a language model is shown them, a line each."""
+    lines = [card.words() for card in cards]
+    return "\n".join([_OPENING, *lines]) if lines else _NOBODY

@@ -1,0 +1,130 @@
+"""VILA-M3's voice: cards read once, replies within what may be said, the conversation as it was trained."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sagittal.asking.consulting import Told
+from sagittal.asking.vila_m3_voice import VilaM3, as_image, as_square
+from sagittal.io.raster import picture_geometry
+from sagittal.models.vila_m3 import vila_m3_config
+from sagittal.models.vlm.chat import OwnChat, padded
+from sagittal.models.vlm.decoder import load_decoder
+from sagittal.models.vlm.model import VLM
+from sagittal.models.vlm.pieces import Round
+from sagittal.runtime import Runtime
+from sagittal.specialists.prompting import system_prompt
+from sagittal.specialists.registry import specialists
+from sagittal.specialists.triggers import find_triggers, numbers_of
+from sagittal.study import Image
+from sagittal.weights import find_checkpoint
+
+
+@pytest.fixture(scope="module")
+def loaded() -> VilaM3:
+    _, tokenizer = load_decoder(find_checkpoint("decoder-small"))
+    chat = OwnChat(tokenizer)
+    torch.manual_seed(5)
+    model = VLM(vila_m3_config("tiny", chat.size)).eval()
+    # Loud enough that an untrained model says all kinds of things.
+    with torch.no_grad():
+        model.language.get_input_embeddings().weight.mul_(20)
+    return VilaM3(model, chat, Runtime(torch.device("cpu"), torch.float32, False))
+
+
+@pytest.fixture
+def cards():
+    entries = specialists().entries
+    return [entries[name].card for name in ("ChestOrgans", "ChestFindings")]
+
+
+def a_picture(seed=0, channels=()):
+    data = np.random.default_rng(seed).integers(0, 255, (40, 30, 1, *channels), dtype=np.uint8)
+    return Image(data, picture_geometry(40, 30), "cxr", "film.png")
+
+
+def test_cards_are_read_once_however_many_questions_follow(loaded, cards):
+    loaded._prefixes.clear()
+    for number in range(3):
+        voice = loaded.converse(f"Is the heart large? {number}", a_picture(number), cards)
+        before = voice.context.computed
+        voice.reply([], last=False)
+        [prefix] = loaded._prefixes.values()
+        words = len(loaded.chat.briefed(system_prompt(cards)))
+        assert before == prefix.computed == words
+        question = len(loaded.chat.encode(f"Is the heart large? {number}"))
+        said = voice.context.computed - words - question - loaded.model.config.tokens - 1
+        assert 0 < said <= 120
+    more = [*cards, specialists().entries["Eyes"].card]
+    counts = []
+    for _ in range(2):
+        voice = loaded.converse("Is the heart large?", a_picture(), more)
+        before = voice.context.computed
+        voice.context.append_tokens(voice._ids(loaded.chat.encode("Is the heart large?")))
+        counts.append(voice.context.computed - before)
+    # As many as with two cards.
+    assert len(set(counts)) == 1 and counts[0] == len(loaded.chat.encode("Is the heart large?"))
+
+
+def test_replies_keep_to_the_cards_and_to_the_numbers(loaded, cards):
+    triggers = {t for card in cards for t in card.triggers()}
+    for seed in range(6):
+        voice = loaded.converse("Is the heart large?", a_picture(seed), cards)
+        first = voice.reply([], last=False)
+        assert {str(t) for t in find_triggers(first)} <= triggers and not numbers_of(first)
+        overlay = np.random.default_rng(seed).integers(0, 255, (30, 40, 3), dtype=np.uint8)
+        told = [
+            Told("ChestOrgans(heart): heart in vermilion, 6.17%.", overlay, ("6.17",)),
+            Told("x: no result."),
+        ]
+        second = voice.reply(told, last=True)
+        assert "<" not in second and set(numbers_of(second)) <= {"6.17"}
+
+
+def test_a_conversation_is_what_training_reads(loaded, cards):
+    """The state before each reply is that of one pass over the whole conversation."""
+    chat, model = loaded.chat, loaded.model
+    overlay = np.random.default_rng(1).integers(0, 255, (30, 40, 3), dtype=np.uint8)
+    told = Told("ChestOrgans(heart): heart in vermilion, 6.17%.", overlay, ("6.17",))
+    voice = loaded.converse("Is the heart large?", a_picture(), cards)
+    logits = []
+    original = voice.context.generate
+
+    def generate(**given):
+        logits.append(voice.context.next_logits.clone())
+        said = original(**given)
+        replies.append(said[0])
+        return said
+
+    replies = []
+    voice.context.generate = generate  # type: ignore[method-assign]
+    voice.reply([], last=False)
+    voice.reply([told], last=True)
+    edge = model.config.encoder.size[0]
+    there = torch.ones(1, 1, dtype=torch.bool)
+    rounds = [
+        Round(
+            padded([opening]), model.look(as_square(picture, edge)[None, None], there),
+            padded([chat.encode(words)]), padded([chat.header]), padded([reply]),
+        )
+        for opening, picture, words, reply in (
+            (chat.briefed(system_prompt(cards)), a_picture(), "Is the heart large?", replies[0]),
+            (chat.again, as_image(told), told.text, replies[1]),
+        )
+    ]  # fmt: skip
+    with torch.no_grad():
+        read = model.follow(rounds)
+    for once, spoken in zip(read, logits, strict=True):
+        torch.testing.assert_close(once[:, 0], spoken, atol=1e-3, rtol=1e-3)
+
+
+def test_a_grey_picture_has_three_equal_channels_and_an_overlay_its_colours():
+    grey = as_square(a_picture(), 32)
+    assert grey.shape == (3, 32, 32) and 0 <= float(grey.min()) <= float(grey.max()) <= 1
+    assert torch.equal(grey[0], grey[1])
+    pixels = np.zeros((30, 40, 3), np.uint8)
+    pixels[5:10, 20:30] = (213, 94, 0)
+    image = as_image(Told("", pixels))
+    assert image.shape == (40, 30, 1) and tuple(image.data[25, 7, 0]) == (213, 94, 0)
