@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from sagittal.asking.consulting import Told
 from sagittal.asking.vila_m3_voice import VilaM3, as_image, as_square
 from sagittal.io.raster import picture_geometry
 from sagittal.models.vila_m3 import vila_m3_config
@@ -15,6 +14,7 @@ from sagittal.models.vlm.decoder import load_decoder
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Round
 from sagittal.runtime import Runtime
+from sagittal.specialists.consulting import Told
 from sagittal.specialists.prompting import system_prompt
 from sagittal.specialists.registry import specialists
 from sagittal.specialists.triggers import find_triggers, numbers_of

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import torch
 
-from sagittal.asking.consulting import Told
 from sagittal.io.raster import picture_geometry
 from sagittal.models.decoding import GrowingContext
 from sagittal.models.medplib.pictures import frame_of, squared
@@ -16,6 +15,7 @@ from sagittal.models.vlm.chat import Chat, padded
 from sagittal.models.vlm.model import VLM
 from sagittal.runtime import Runtime, one_thread
 from sagittal.specialists.card import SpecialistCard
+from sagittal.specialists.consulting import Told
 from sagittal.specialists.prompting import system_prompt
 from sagittal.specialists.triggers import TriggerConstraint
 from sagittal.study import Image
@@ -69,7 +69,7 @@ class VilaM3:
 
 
 class VilaM3Voice:
-    """One conversation (:class:`sagittal.asking.consulting.Voice`).
+    """One conversation (:class:`sagittal.specialists.consulting.Voice`).
 
     Args:
         loaded: the model.
@@ -90,7 +90,7 @@ class VilaM3Voice:
 
     @torch.no_grad()
     def reply(self, told: Sequence[Told], *, last: bool) -> str:
-        """See :class:`sagittal.asking.consulting.Voice`."""
+        """See :class:`sagittal.specialists.consulting.Voice`."""
         chat = self._loaded.chat
         words, picture = self._question, self._picture
         with one_thread(), self._loaded._inference():

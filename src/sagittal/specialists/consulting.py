@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from sagittal.agent.loop import Feedback
 from sagittal.agent.text import harmless
-from sagittal.asking.measuring_results import facts_program, found_of
 from sagittal.draw.overlay import draw_slice
 from sagittal.specialists.feedback import fault_text, masks_text, shown_slice
+from sagittal.specialists.measuring import facts_program, found_of
 from sagittal.specialists.pool import Call
 from sagittal.specialists.protocol import Segmented, SpecialistError
 from sagittal.specialists.triggers import Trigger, find_triggers, numbers_of, without_triggers

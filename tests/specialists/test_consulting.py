@@ -12,10 +12,10 @@ from sagittal.agent.host import Host
 from sagittal.agent.library import Library
 from sagittal.agent.loop import Limits, converse
 from sagittal.agent.standard import STANDARD
-from sagittal.asking.consulting import ROUNDS, ConsultingPlanner
 from sagittal.geometry import Geometry
 from sagittal.io.raster import picture_geometry
 from sagittal.specialists.card import SpecialistCard
+from sagittal.specialists.consulting import ROUNDS, ConsultingPlanner
 from sagittal.specialists.functions import specialist_library
 from sagittal.specialists.pool import Call
 from sagittal.specialists.process import Program
