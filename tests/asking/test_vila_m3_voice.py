@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sagittal.asking.vila_m3_voice import VilaM3, as_image, as_square
-from sagittal.io.raster import picture_geometry
+from sagittal.asking.vila_m3_voice import VilaM3, as_square
 from sagittal.models.vila_m3 import vila_m3_config
 from sagittal.models.vlm.chat import OwnChat, padded
 from sagittal.models.vlm.decoder import load_decoder
@@ -18,7 +17,6 @@ from sagittal.specialists.consulting import Told
 from sagittal.specialists.prompting import system_prompt
 from sagittal.specialists.registry import specialists
 from sagittal.specialists.triggers import find_triggers, numbers_of
-from sagittal.study import Image
 from sagittal.weights import find_checkpoint
 
 
@@ -40,9 +38,9 @@ def cards():
     return [entries[name].card for name in ("ChestOrgans", "ChestFindings")]
 
 
-def a_picture(seed=0, channels=()):
-    data = np.random.default_rng(seed).integers(0, 255, (40, 30, 1, *channels), dtype=np.uint8)
-    return Image(data, picture_geometry(40, 30), "cxr", "film.png")
+def a_picture(seed=0):
+    grey = np.random.default_rng(seed).integers(0, 255, (30, 40, 1), dtype=np.uint8)
+    return grey.repeat(3, axis=2)
 
 
 def test_cards_are_read_once_however_many_questions_follow(loaded, cards):
@@ -111,7 +109,7 @@ def test_a_conversation_is_what_training_reads(loaded, cards):
         )
         for opening, picture, words, reply in (
             (chat.briefed(system_prompt(cards)), a_picture(), "Is the heart large?", replies[0]),
-            (chat.again, as_image(told), told.text, replies[1]),
+            (chat.again, told.picture, told.text, replies[1]),
         )
     ]  # fmt: skip
     with torch.no_grad():
@@ -123,8 +121,10 @@ def test_a_conversation_is_what_training_reads(loaded, cards):
 def test_a_grey_picture_has_three_equal_channels_and_an_overlay_its_colours():
     grey = as_square(a_picture(), 32)
     assert grey.shape == (3, 32, 32) and 0 <= float(grey.min()) <= float(grey.max()) <= 1
-    assert torch.equal(grey[0], grey[1])
-    pixels = np.zeros((30, 40, 3), np.uint8)
-    pixels[5:10, 20:30] = (213, 94, 0)
-    image = as_image(Told("", pixels))
-    assert image.shape == (40, 30, 1) and tuple(image.data[25, 7, 0]) == (213, 94, 0)
+    assert torch.equal(grey[0], grey[1]) and torch.equal(grey[1], grey[2])
+    pixels = np.full((32, 32, 3), 255, np.uint8)
+    pixels[4:12, 16:28] = (213, 94, 0)
+    found = as_square(pixels, 32)
+    # Row 8, column 22: rows stay rows.
+    torch.testing.assert_close(found[:, 8, 22], torch.tensor([213, 94, 0]) / 255)
+    assert float(found[:, 22, 8].min()) == 1

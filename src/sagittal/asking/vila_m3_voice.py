@@ -6,7 +6,9 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sagittal.io.raster import picture_geometry
 from sagittal.models.decoding import GrowingContext
@@ -19,6 +21,9 @@ from sagittal.specialists.consulting import Told
 from sagittal.specialists.prompting import system_prompt
 from sagittal.specialists.triggers import TriggerConstraint
 from sagittal.study import Image
+
+#: (rows, columns, 3) in 8 bits, as it is shown.
+Pixels = NDArray[np.uint8]
 
 # Tokens of a reply.
 _LONGEST = 120
@@ -57,8 +62,8 @@ class VilaM3:
         self._prefixes.move_to_end(text)
         return self._prefixes[text].fork()
 
-    def converse(self, question: str, picture: Image, cards: Sequence[SpecialistCard]) -> VilaM3Voice:
-        """A conversation about a picture that begins with a question."""
+    def converse(self, question: str, picture: Pixels, cards: Sequence[SpecialistCard]) -> VilaM3Voice:
+        """A conversation that begins with a picture, (rows, columns, 3) in 8 bits, and a question."""
         return VilaM3Voice(self, question, picture, cards)
 
     def _inference(self) -> torch.autocast:
@@ -74,14 +79,14 @@ class VilaM3Voice:
     Args:
         loaded: the model.
         question: of the user.
-        picture: what is looked at, grey or in colour, one voxel deep.
+        picture: what is looked at, (rows, columns, 3) in 8 bits.
         cards: specialists that may be called.
 
     Of several calls of one reply, the first mask is shown, and the words of all are told.
     """
 
     def __init__(
-        self, loaded: VilaM3, question: str, picture: Image, cards: Sequence[SpecialistCard]
+        self, loaded: VilaM3, question: str, picture: Pixels, cards: Sequence[SpecialistCard]
     ) -> None:
         self._loaded, self._cards = loaded, tuple(cards)
         self._question, self._picture = question, picture
@@ -92,11 +97,12 @@ class VilaM3Voice:
     def reply(self, told: Sequence[Told], *, last: bool) -> str:
         """See :class:`sagittal.specialists.consulting.Voice`."""
         chat = self._loaded.chat
-        words, picture = self._question, self._picture
+        words = self._question
+        picture: Pixels | None = self._picture
         with one_thread(), self._loaded._inference():
             if told:
                 words = "\n".join(one.text for one in told)
-                picture = next((as_image(one) for one in told if one.picture is not None), None)  # type: ignore[assignment]
+                picture = next((one.picture for one in told if one.picture is not None), None)
                 self._numbers.update(number for one in told for number in one.numbers)
                 self.context.append_tokens(self._ids(chat.again))
             self._hear(picture, words)
@@ -106,7 +112,7 @@ class VilaM3Voice:
             [said] = self.context.generate(max_tokens=_LONGEST, stop={chat.end}, constraint=constraint)
         return " ".join(chat.decode(said).split())
 
-    def _hear(self, picture: Image | None, words: str) -> None:
+    def _hear(self, picture: Pixels | None, words: str) -> None:
         loaded, features = self._loaded, None
         device = loaded.runtime.device
         if picture is not None:
@@ -121,14 +127,8 @@ class VilaM3Voice:
         return torch.tensor([list(ids)], device=self._loaded.runtime.device)
 
 
-def as_square(picture: Image, edge: int) -> torch.Tensor:
+def as_square(picture: Pixels, edge: int) -> torch.Tensor:
     """(3, edge, edge) of a picture as the encoder takes it, in [0, 1]."""
-    return squared(picture, frame_of(picture, edge)) / 255
-
-
-def as_image(told: Told) -> Image:
-    """An overlay as a picture."""
-    assert told.picture is not None, "asked only of overlays"
-    rows, columns, _ = told.picture.shape
-    data = told.picture.swapaxes(0, 1)[:, :, None]
-    return Image(data, picture_geometry(columns, rows), "photo", "overlay")
+    rows, columns, _ = picture.shape
+    image = Image(picture.swapaxes(0, 1)[:, :, None], picture_geometry(columns, rows), "photo")
+    return squared(image, frame_of(image, edge)) / 255

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from sagittal.agent.loop import Feedback
 from sagittal.agent.text import harmless
-from sagittal.draw.overlay import draw_slice
 from sagittal.specialists.feedback import fault_text, masks_text, shown_slice
-from sagittal.specialists.measuring import facts_program, found_of
+from sagittal.specialists.looking import Look
+from sagittal.specialists.measuring import Found, facts_program, found_of
 from sagittal.specialists.pool import Call
 from sagittal.specialists.protocol import Segmented, SpecialistError
 from sagittal.specialists.triggers import Trigger, find_triggers, numbers_of, without_triggers
@@ -41,11 +41,15 @@ class Told:
         text: in words.
         picture: (rows, columns, 3) overlay in 8 bits; ``None`` where there is no mask.
         numbers: that were measured, and may be said again.
+        found: labels and what was measured on them, of a segmentation.
+        classes: class → probability, of a classification.
     """
 
     text: str
     picture: NDArray[np.uint8] | None = None
     numbers: tuple[str, ...] = ()
+    found: Found | None = None
+    classes: Mapping[str, float] | None = None
 
 
 class Voice(Protocol):
@@ -115,18 +119,17 @@ class ConsultingPlanner:
             return self._told_of_fault(trigger, payload)
         result = payload.result
         if not isinstance(result, Segmented):
-            return Told(feedback.readings[-1].text)
+            return Told(feedback.readings[-1].text, classes=result.probabilities)
         found = found_of(variable, result, self._images)
         program = facts_program(found)
         if program:
             measured = yield program
             found = found.measured([reading.text for reading in measured.readings])
             self._values |= found.values
-        plane, index = shown_slice(result.mask, self._plane)
-        shown = "" if result.mask.geometry.is_2d else f"{plane} slice {index}"
-        text = masks_text(trigger.name, trigger.argument, found.regions, shown, found.whole)
+        look = Look(found.image, *shown_slice(result.mask, self._plane))
+        text = masks_text(trigger.name, trigger.argument, found.regions, look.words, found.whole)
         numbers = tuple(number for words in found.values.values() for number in numbers_of(words))
-        return Told(text, draw_slice(found.image, index, plane, mask=result.mask).pixels, numbers)
+        return Told(text, look.pixels(result.mask), numbers, found)
 
     def _told_of_fault(self, trigger: Trigger, payload: object) -> Told:
         text = f"{trigger.name}: no result, there is no such specialist."
