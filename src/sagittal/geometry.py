@@ -185,6 +185,14 @@ class Geometry:
         affine[:3, 3] = self.to_world(np.full(3, -0.5)) + affine[:3, :3] @ np.full(3, 0.5)
         return Geometry(_int_triple(shape), affine, self.spacing_known)
 
+    def with_shape(self, shape: Sequence[int]) -> Geometry:
+        """The same box, to its outer faces, cut into another number of voxels."""
+        factors = np.asarray(self.shape) / np.asarray(shape)
+        affine = self.affine.copy()
+        affine[:3, :3] = self.affine[:3, :3] * factors
+        affine[:3, 3] = self.to_world((factors - 1) / 2)
+        return Geometry(_int_triple(shape), affine, self.spacing_known, self.slice_axis)
+
     def reoriented(self, codes: str) -> tuple[Geometry, tuple[int, ...], tuple[int, ...]]:
         """The same voxels with axes permuted and flipped to point towards ``codes``.
 

@@ -122,6 +122,15 @@ def test_new_spacing_keeps_the_outer_corner():
     assert geometry.with_spacing((1, 1, 1)).same_grid(geometry)
 
 
+def test_another_number_of_voxels_fills_the_same_box():
+    old = oblique(3, (10, 12, 8))
+    new = old.with_shape((5, 30, 8))
+    assert new.shape == (5, 30, 8) and new.slice_axis == old.slice_axis
+    np.testing.assert_allclose(new.corners(), old.corners(), atol=1e-9)
+    assert new.with_shape(old.shape).same_grid(old, 1e-9)
+    assert new.spacing == pytest.approx((2 * old.spacing[0], 0.4 * old.spacing[1], old.spacing[2]))
+
+
 def test_same_grid_on_both_sides_of_its_tolerance():
     geometry = Geometry((9, 9, 9), np.eye(4))
     for shift, same in ((0.009, True), (0.011, False)):

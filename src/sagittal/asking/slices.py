@@ -16,7 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from sagittal.agent.text import plain
 from sagittal.draw.overlay import NORMAL, PLANES, window
-from sagittal.draw.slices import in_eight_bits, only_plane, plane_grid, shown_plane, slice_picture
+from sagittal.draw.slices import (
+    in_eight_bits,
+    only_plane,
+    plane_grid,
+    set_plane,
+    shown_picture,
+    shown_plane,
+    slice_picture,
+)
 from sagittal.errors import InputError
 from sagittal.geometry import Geometry
 from sagittal.study import Image, Mask
@@ -87,9 +95,7 @@ class Slice:
         """What is shown, in 8 bits: one voxel deep, grey or in three colours, each voxel a pixel."""
         if not self.is_whole:
             return slice_picture(self.image.reorient("RAS"), self.plane, self.index, window(self.image))
-        upright = self.image.reorient("RAS")
-        shown = shown_plane(upright.data, self.index, NORMAL[self.plane])
-        return in_eight_bits(Image(shown, self.grid, self.image.kind, self.image.name))
+        return in_eight_bits(shown_picture(self.image))
 
     @cached_property
     def grid(self) -> Geometry:
@@ -155,7 +161,7 @@ class Slice:
         image = self.image
         mask = Mask(np.zeros(image.shape, np.uint8), image.geometry, {1: name}, source, image.session)
         # Turning gives a view: what is written there stands in the mask itself.
-        np.moveaxis(mask.reorient("RAS").data, NORMAL[self.plane], 0)[self.index] = inside[::-1, ::-1]
+        set_plane(mask.reorient("RAS").data, self.index, NORMAL[self.plane], inside)
         return mask
 
     @cached_property

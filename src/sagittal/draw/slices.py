@@ -6,15 +6,18 @@ Which way it lies comes from the affine alone. Overlays for people are :mod:`sag
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sagittal.draw.overlay import NORMAL, PLANES, planes_of, window
+from sagittal.errors import InputError
 from sagittal.geometry import Geometry
 from sagittal.io.raster import picture_geometry
-from sagittal.study import Image
+from sagittal.study import Image, Mask
 
 
 def shown_plane(data: NDArray[Any], index: int, normal: int) -> NDArray[Any]:
@@ -27,6 +30,44 @@ def shown_plane(data: NDArray[Any], index: int, normal: int) -> NDArray[Any]:
     """
     plane: NDArray[Any] = np.take(data, index, axis=normal)[::-1, ::-1, None]
     return np.ascontiguousarray(plane)
+
+
+def set_plane(data: NDArray[Any], index: int, normal: int, shown: NDArray[Any]) -> None:
+    """Write pixels, (width, height), into a slice of RAS voxels: what :func:`shown_plane` shows then."""
+    np.moveaxis(data, normal, 0)[index] = shown[::-1, ::-1]
+
+
+def shown_picture(image: Image) -> Image:
+    """An image of one slice as it is shown, (width, height, 1), in its own values.
+
+    Raises:
+        InputError: it is a volume.
+    """
+    plane = only_plane(image.geometry)
+    if plane is None:
+        raise InputError(
+            "A volume is no picture.", expected="one slice", got=f"{'×'.join(map(str, image.shape))} voxels"
+        )
+    upright = image.reorient("RAS")
+    shown = shown_plane(upright.data, 0, NORMAL[plane])
+    return replace(image, data=shown, geometry=plane_grid(upright.geometry, plane))
+
+
+def whole_mask(shown: NDArray[Any], image: Image, labels: Mapping[int, str], source: str) -> Mask:
+    """What was drawn on a picture (:func:`shown_picture`), on the grid of the image that it shows.
+
+    Args:
+        shown: label values, (width, height).
+        image: of one slice.
+        labels: value → name.
+        source: where it came from.
+    """
+    plane = only_plane(image.geometry)
+    assert plane is not None, "a mask of a picture goes back to one slice"
+    mask = Mask(np.zeros(image.shape, np.uint8), image.geometry, labels, source, image.session)
+    # Turning gives a view: what is written there stands in the mask itself.
+    set_plane(mask.reorient("RAS").data, 0, NORMAL[plane], shown)
+    return mask
 
 
 def plane_grid(upright: Geometry, plane: str) -> Geometry:

@@ -6,7 +6,7 @@ from importlib import metadata
 from pathlib import Path
 
 from sagittal.errors import IntegrityError, StorageError
-from sagittal.files import sha256_file
+from sagittal.files import sha256_file, storage_errors
 from sagittal.specialists.card import SpecialistCard, Weights
 
 
@@ -57,6 +57,22 @@ def weights_path(weights: Weights, folder: Path) -> Path:
     if not path.is_file():
         raise StorageError("There is no such file.", got=path)
     return path
+
+
+def require_content(path: Path, sha256: str) -> None:
+    """Refuse a file that is not, to the byte, the one that a card names.
+
+    Raises:
+        IntegrityError: it is another one.
+        StorageError: it cannot be read.
+    """
+    with storage_errors(path):
+        found = sha256_file(path)
+    if found != sha256:
+        raise IntegrityError(
+            "This network is another one than its card names.", expected=sha256, got=f"{path}: {found}",
+            remedy="install the version that its card names",
+        )  # fmt: skip
 
 
 def _installed(name: str) -> bool:

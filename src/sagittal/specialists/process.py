@@ -66,7 +66,7 @@ class SpecialistProcess:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
             [
-                sys.executable, "-m", "sagittal.specialists.worker", program.opener,
+                sys.executable, "-P", "-m", "sagittal.specialists.worker", program.opener,
                 str(program.card_file), str(program.folder),
             ],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,

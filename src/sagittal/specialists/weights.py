@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sagittal.errors import FileFormatError, IntegrityError
-from sagittal.files import sha256_file, storage_errors
+from sagittal.errors import FileFormatError
+from sagittal.files import storage_errors
+from sagittal.specialists.needs import require_content
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
@@ -65,13 +66,7 @@ def read_script(path: str | Path, sha256: str) -> torch.jit.ScriptModule:
         StorageError: it cannot be read.
     """
     path = Path(path)
-    with storage_errors(path):
-        found = sha256_file(path)
-    if found != sha256:
-        raise IntegrityError(
-            "This network is another one than its card names.", expected=sha256, got=f"{path}: {found}",
-            remedy="install the version that its card names",
-        )  # fmt: skip
+    require_content(path, sha256)
     with warnings.catch_warnings():
         # torch would rather have other files; these are published as they are.
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from sagittal.errors import GeometryError, InputError, LabelError
 from sagittal.specialists.card import read_card
-from sagittal.specialists.protocol import Opener, Specialist
+from sagittal.specialists.protocol import Opener, Specialist, SpecialistError
 from sagittal.specialists.wire import WireError, receive, send
 from sagittal.study import Mask, Study
 
@@ -84,6 +84,9 @@ def _looked_at(
     except (LabelError, GeometryError) as error:
         # Of what it made: a label map without names, a mask that is not one.
         return {"fault": "wrong", **_words(error)}, []
+    except SpecialistError as error:
+        # An adapter that found its network's fault says so itself.
+        return {"fault": error.fault, **_words(error)}, []
     except InputError as error:
         return {"fault": "refused", **_words(error)}, []
     if isinstance(result, Mask):
