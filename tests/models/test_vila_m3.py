@@ -103,6 +103,22 @@ def test_a_batch_of_conversations_is_read_as_each_is_spoken(model):
             torch.testing.assert_close(together[number][row, : len(expected)], expected, atol=1e-5, rtol=1e-4)
 
 
+def test_a_prompt_that_all_share_is_read_once_and_learnt_from_by_all(model):
+    def rounds(opening):
+        words = padded([[20, 21], [22, 23]])
+        seen = model.look(pictures(1, 2), torch.ones(2, 1, dtype=torch.bool))
+        return [Round(padded(opening), seen, words, padded([HEADER] * 2), padded([[30, 2], [31, 2]]))]
+
+    briefed = torch.tensor([SYSTEM])
+    [shared] = model.follow(rounds([[], []]), briefed)
+    [apart] = model.follow(rounds([SYSTEM, SYSTEM]))
+    torch.testing.assert_close(shared, apart, atol=1e-5, rtol=1e-4)
+    weight = model.language.get_input_embeddings().weight
+    [one] = torch.autograd.grad(shared[..., 30].sum(), [weight])
+    [other] = torch.autograd.grad(apart[..., 30].sum(), [weight])
+    torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-3)
+
+
 def test_a_picture_changes_what_follows_it_and_nothing_before(model):
     rounds = rounds_of(model)
     with torch.no_grad():

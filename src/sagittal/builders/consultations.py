@@ -29,7 +29,8 @@ from sagittal.agent.loop import Limits, converse
 from sagittal.agent.standard import STANDARD
 from sagittal.errors import FileFormatError, LayoutError
 from sagittal.files import atomic_folder, storage_errors, write_json
-from sagittal.specialists.consulting import DECLINED, ConsultingPlanner, Told
+from sagittal.language.specialist_answers import DECLINED
+from sagittal.specialists.consulting import ConsultingPlanner, Told
 from sagittal.specialists.functions import specialist_library
 from sagittal.specialists.looking import first_look
 from sagittal.specialists.pool import Pool

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sagittal.agent.loop import Feedback
 from sagittal.agent.text import harmless
+from sagittal.language.specialist_answers import DECLINED
 from sagittal.specialists.feedback import fault_text, masks_text, shown_slice
 from sagittal.specialists.looking import Look
 from sagittal.specialists.measuring import Found, facts_program, found_of
@@ -28,8 +29,6 @@ from sagittal.study import Image
 
 #: Replies that may call specialists; the one after must answer.
 ROUNDS = 3
-#: How a reply begins that answers nothing, and says why.
-DECLINED = "No answer:"
 _LONGEST = 2_000
 
 

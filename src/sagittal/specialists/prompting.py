@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sagittal.specialists.card import SpecialistCard
 
@@ -14,3 +14,9 @@ def system_prompt(cards: Iterable[SpecialistCard]) -> str:
     """The cards as a language model is shown them, a line each."""
     lines = [card.words() for card in cards]
     return "\n".join([_OPENING, *lines]) if lines else _NOBODY
+
+
+def asked(question: str, kinds: Sequence[str], *, pictures: bool) -> str:
+    """A question with what is given: kinds of image by their metadata, or by the user's own word."""
+    what = "picture" if pictures else "volumes" if len(kinds) > 1 else "volume"
+    return f"Given: {', '.join(kinds)} ({what}).\n{question}"

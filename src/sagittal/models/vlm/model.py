@@ -115,16 +115,21 @@ class VLM(nn.Module):
             masks = self._drawn(before[rows, places], rows, turn.pixels)
         return Output(context.logits(before), heads, routing, context.mask.shape[1], masks)
 
-    def follow(self, rounds: Sequence[Round]) -> list[Tensor]:
+    def follow(self, rounds: Sequence[Round], briefed: Tensor | None = None) -> list[Tensor]:
         """Read conversations of several rounds: for training.
 
         Args:
-            rounds: in order; the first one's opening holds the system prompt.
+            rounds: in order.
+            briefed: (1, n) tokens that all conversations begin with, read once for all of them; without, the
+                first round's opening holds them.
 
         Returns:
             Of each round (B, n, vocabulary) logits of the reply's tokens.
         """
         context = GrowingContext(self.language)
+        if briefed is not None:
+            context.append_tokens(briefed)
+            context = context.fork(len(rounds[0].words.ids))
         pieces = [piece for r in rounds for piece in (r.opening, r.features, r.words, r.header, r.reply)]
         states, _ = self._read(context, pieces)
         whole = (states[n : n + 5] for n in range(0, len(states), 5))

@@ -1,0 +1,138 @@
+"""Answers to what was asked of a specialist's result: the words that a small language model learns to say.
+
+Every number is one that was told, as it was told; a threshold is put into words. What was not measured is not
+said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+#: How a reply begins that answers nothing, and says why.
+DECLINED = "No answer:"
+#: From here on a heart counts as enlarged on a PA film.
+ENLARGED = 0.5
+_RATIO = "cardiothoracic ratio "
+_SIDES = {
+    "left": "on the left",
+    "right": "on the right",
+    "bilateral": "on both sides",
+    "midline": "in the midline",
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One label of a mask as it was told.
+
+    Attributes:
+        label: its name.
+        colour: in the overlay.
+        size: with its unit.
+        side: of the head; empty where it was not told.
+        of_picture: whether the size is a share of the picture.
+    """
+
+    label: str
+    colour: str
+    size: str
+    side: str = ""
+    of_picture: bool = False
+
+    @property
+    def where(self) -> str:
+        """``on the left``; empty where it was not told."""
+        return _SIDES.get(self.side, "")
+
+    @property
+    def measured(self) -> str:
+        """``measures 43.9 mL``."""
+        return f"takes up {self.size} of the picture" if self.of_picture else f"measures {self.size}"
+
+
+def mask_answer(
+    intent: str, thing: str, drawn: Sequence[Drawn], whole: Sequence[str], rng: np.random.Generator
+) -> str:
+    """An answer from a mask.
+
+    Args:
+        intent: what was asked: ``segment``, ``presence``, ``size``, ``side``, ``location``, ``describe``, …
+        thing: what it was asked of, in the card's words.
+        drawn: labels that are present.
+        whole: what was measured on all of them together.
+        rng: picks among wordings.
+    """
+    if not drawn:
+        return _pick(rng, f"No {thing} was found.", f"The specialist found no {thing}.")
+    ratio = next((float(w.removeprefix(_RATIO)) for w in whole if w.startswith(_RATIO)), None)
+    if ratio is not None and intent in ("size", "presence", "describe"):
+        written = whole[0].removeprefix(_RATIO)
+        verdict = "is enlarged" if ratio > ENLARGED else "is not enlarged"
+        return f"The cardiothoracic ratio is {written}: the heart {verdict}."
+    if len(drawn) > 1:
+        return _several(intent, drawn)
+    return _one(intent, drawn[0], rng)
+
+
+def _one(intent: str, one: Drawn, rng: np.random.Generator) -> str:
+    if intent == "presence":
+        place = f" {one.where}" if one.where else ""
+        return _pick(
+            rng,
+            f"Yes: {one.label} was found{place}; it {one.measured}.",
+            f"Yes, there is {one.label}{place}.",
+        )
+    if intent == "size":
+        return f"The {one.label} {one.measured}."
+    if intent in ("side", "location"):
+        if one.where:
+            return f"The {one.label} lies {one.where}."
+        return f"The {one.label} is shown in {one.colour}; its side was not measured."
+    if intent in ("compare", "count"):
+        return f"{DECLINED} the specialist outlines the {one.label} as one."
+    place = f" and lies {one.where}" if one.where else ""
+    return _pick(
+        rng, f"The {one.label} is outlined in {one.colour}; it {one.measured}{place}.",
+        f"I outlined the {one.label} in {one.colour}.",
+    )  # fmt: skip
+
+
+def _several(intent: str, drawn: Sequence[Drawn]) -> str:
+    if intent == "size":
+        return "; ".join(f"the {one.label} {one.measured}" for one in drawn).capitalize() + "."
+    return "I outlined " + ", ".join(f"the {one.label} in {one.colour}" for one in drawn) + "."
+
+
+def finding_answer(finding: str, there: bool, rng: np.random.Generator) -> str:
+    """Whether one finding is there, by a classifier's yes or no."""
+    name = finding.lower()
+    if there:
+        return _pick(rng, f"Yes, the film shows signs of {name}.", f"Yes: {name}.")
+    return _pick(rng, f"No {name} was found.", f"No: {name} was not found.")
+
+
+def findings_answer(positive: Mapping[str, bool]) -> str:
+    """All findings of a film."""
+    found = [name.lower() for name, there in positive.items() if there]
+    return f"The film shows {', '.join(found)}." if found else "None of the findings was found."
+
+
+def class_answer(positive: Mapping[str, bool]) -> str:
+    """The one class that is the likeliest."""
+    found = next(name for name, there in positive.items() if there)
+    return f"The likeliest is {found}."
+
+
+def declined(thing: str, rng: np.random.Generator) -> str:
+    """Where no specialist that is known suits question and images."""
+    return _pick(
+        rng, f"{DECLINED} no specialist that is at hand can look for {thing} here.",
+        f"{DECLINED} nothing at hand fits {thing} in these images.",
+    )  # fmt: skip
+
+
+def _pick(rng: np.random.Generator, *wordings: str) -> str:
+    return wordings[int(rng.integers(len(wordings)))]

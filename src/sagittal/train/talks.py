@@ -1,0 +1,178 @@
+"""Conversations of several turns as batches: pictures and words of the user, replies of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from sagittal.models.vlm.chat import Chat, padded, real_targets
+from sagittal.models.vlm.model import VLM
+from sagittal.models.vlm.pieces import Features, Round
+from sagittal.train.loop import mean_terms
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What the user says, with a picture or without, and the reply.
+
+    Attributes:
+        words: of the user.
+        reply: of the model.
+        picture: number of the picture; ``None`` where there is none.
+    """
+
+    words: str
+    reply: str
+    picture: int | None = None
+
+
+@dataclass(frozen=True)
+class Talk:
+    """One conversation.
+
+    Attributes:
+        turns: at least one.
+        kind: of the conversation, for statistics.
+    """
+
+    turns: tuple[Turn, ...]
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Conversations that one system prompt opens: it is read once for all of them."""
+
+    system: str
+    talks: tuple[Talk, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LivePictures:
+    """Pictures that an encoder looks at each time, so that it learns.
+
+    Attributes:
+        model: with the encoder.
+        pictures: (n, 3, edge, edge) uint8.
+    """
+
+    model: VLM
+    pictures: NDArray[np.uint8]
+
+    def __call__(self, shown: Sequence[int | None]) -> Features:
+        """Features of a batch's pictures."""
+        here = torch.tensor([[place is not None] for place in shown])
+        stacked = np.stack([self.pictures[place or 0] for place in shown])[:, None]
+        return self.model.look(torch.from_numpy(stacked).float() / 255, here)
+
+
+@dataclass(frozen=True, eq=False)
+class SeenPictures:
+    """Pictures that a frozen encoder looked at once.
+
+    Attributes:
+        tokens: (n, N, width) pooled.
+        cls: (n, width).
+    """
+
+    tokens: Tensor
+    cls: Tensor
+
+    @classmethod
+    @torch.no_grad()
+    def by(cls, model: VLM, pictures: NDArray[np.uint8], together: int = 16) -> SeenPictures:
+        """What an encoder sees of (n, 3, edge, edge) uint8."""
+        live = LivePictures(model, pictures)
+        with torch.autocast("cpu", torch.bfloat16):
+            seen = [
+                live(range(first, min(first + together, len(pictures))))
+                for first in range(0, len(pictures), together)
+            ]
+        kept = [
+            torch.cat(parts).half()
+            for parts in zip(*((s.tokens[:, 0], s.cls[:, 0]) for s in seen), strict=True)
+        ]
+        return SeenPictures(*kept)
+
+    def __call__(self, shown: Sequence[int | None]) -> Features:
+        """Features of a batch's pictures."""
+        here = torch.tensor([[place is not None] for place in shown])
+        places = torch.tensor([place or 0 for place in shown])
+        tokens, cls = self.tokens[places].float(), self.cls[places].float()
+        return Features((tokens * here[..., None])[:, None], (cls * here)[:, None], here)
+
+
+@dataclass(frozen=True, eq=False)
+class TalkStream:
+    """Batches of conversations, each by its number alone.
+
+    Attributes:
+        make: the batch of a number; any number from 0.
+        seen: features of pictures by their numbers, ``None`` where there is none.
+        chat: words as tokens.
+    """
+
+    make: Callable[[int], Batch]
+    seen: Callable[[Sequence[int | None]], Features]
+    chat: Chat
+
+    def rounds(self, batch: Batch) -> tuple[Tensor, list[Round]]:
+        """The system prompt, and the rounds that follow it, as a model reads them."""
+        most = max(len(talk.turns) for talk in batch.talks)
+        briefed = torch.tensor([self.chat.briefed(batch.system)])
+        return briefed, [self._round(batch.talks, number) for number in range(most)]
+
+    def _round(self, talks: Sequence[Talk], number: int) -> Round:
+        turns = [talk.turns[number] if number < len(talk.turns) else None for talk in talks]
+        # The briefing ends where the first user's words begin.
+        again = self.chat.again if number else []
+        return Round(
+            opening=padded([again if turn else [] for turn in turns]),
+            features=self.seen([turn.picture if turn is not None else None for turn in turns]),
+            words=padded([self.chat.encode(turn.words) if turn else [] for turn in turns]),
+            header=padded([self.chat.header if turn else [] for turn in turns]),
+            reply=padded([self.chat.answer(turn.reply) if turn else [] for turn in turns]),
+        )
+
+
+@dataclass(frozen=True)
+class TalkTraining:
+    """Loss and scores for the one loop: next-token prediction over all replies (VILA-M3 §3.1).
+
+    Attributes:
+        model: what is trained, encoder and projector included.
+        training, validation: conversations.
+        checks: batches of the validation stream that scores are taken over.
+    """
+
+    model: VLM
+    training: TalkStream
+    validation: TalkStream
+    checks: int = 32
+
+    def __post_init__(self) -> None:
+        # Prompts with cards are long enough for the blockwise kernel.
+        self.model.language.set_attn_implementation("sdpa")  # type: ignore[operator]
+
+    def loss(self, number: int) -> Mapping[str, Tensor]:
+        """Of one batch."""
+        return self._loss(self.training, number)
+
+    def scores(self) -> dict[str, float]:
+        """Mean loss over the checked batches."""
+        with torch.no_grad():
+            return mean_terms(self._loss(self.validation, number) for number in range(self.checks))
+
+    def _loss(self, stream: TalkStream, number: int) -> Mapping[str, Tensor]:
+        with torch.autocast("cpu", torch.bfloat16):
+            briefed, rounds = stream.rounds(stream.make(number))
+            logits = self.model.follow(rounds, briefed)
+        words = torch.cat([one.float().flatten(0, 1) for one in logits])
+        targets = torch.cat([real_targets(one.reply).flatten() for one in rounds])
+        return {"loss": functional.cross_entropy(words, targets)}
