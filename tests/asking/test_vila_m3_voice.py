@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from sagittal.asking.vila_m3_voice import VilaM3, as_square
+from sagittal.asking.vila_m3_voice import VilaM3
+from sagittal.models.medplib.pictures import squared_pixels
 from sagittal.models.vila_m3 import vila_m3_config
 from sagittal.models.vlm.chat import OwnChat, padded
 from sagittal.models.vlm.decoder import load_decoder
@@ -104,7 +105,7 @@ def test_a_conversation_is_what_training_reads(loaded, cards):
     there = torch.ones(1, 1, dtype=torch.bool)
     rounds = [
         Round(
-            padded([opening]), model.look(as_square(picture, edge)[None, None], there),
+            padded([opening]), model.look(squared_pixels(picture, edge)[None, None] / 255, there),
             padded([chat.encode(words)]), padded([chat.header]), padded([reply]),
         )
         for opening, picture, words, reply in (
@@ -116,15 +117,3 @@ def test_a_conversation_is_what_training_reads(loaded, cards):
         read = model.follow(rounds)
     for once, spoken in zip(read, logits, strict=True):
         torch.testing.assert_close(once[:, 0], spoken, atol=1e-3, rtol=1e-3)
-
-
-def test_a_grey_picture_has_three_equal_channels_and_an_overlay_its_colours():
-    grey = as_square(a_picture(), 32)
-    assert grey.shape == (3, 32, 32) and 0 <= float(grey.min()) <= float(grey.max()) <= 1
-    assert torch.equal(grey[0], grey[1]) and torch.equal(grey[1], grey[2])
-    pixels = np.full((32, 32, 3), 255, np.uint8)
-    pixels[4:12, 16:28] = (213, 94, 0)
-    found = as_square(pixels, 32)
-    # Row 8, column 22: rows stay rows.
-    torch.testing.assert_close(found[:, 8, 22], torch.tensor([213, 94, 0]) / 255)
-    assert float(found[:, 22, 8].min()) == 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from sagittal.models.decoding import GrowingContext
+from sagittal.models.medplib.pictures import squared_pixels
 from sagittal.models.vila_m3 import vila_m3_config
 from sagittal.models.vlm.chat import padded
 from sagittal.models.vlm.model import VLM
@@ -142,3 +144,11 @@ def test_a_shared_prefix_is_read_once(model):
         model.hear_round(context, None, padded([[20, 21]]), padded([HEADER]))
         counts.append(context.computed - prefix.computed)
     assert counts == [3, 3] and prefix.computed == len(SYSTEM) * 20
+
+
+def test_a_picture_as_it_is_shown_keeps_rows_and_colours():
+    pixels = np.full((32, 32, 3), 255, np.uint8)
+    pixels[4:12, 16:28] = (213, 94, 0)
+    found = squared_pixels(pixels, 32)
+    assert found.shape == (3, 32, 32) and found[:, 8, 22].tolist() == [213, 94, 0]
+    assert int(found[:, 22, 8].min()) == 255

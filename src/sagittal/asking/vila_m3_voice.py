@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sagittal.io.raster import picture_geometry
 from sagittal.models.decoding import GrowingContext
-from sagittal.models.medplib.pictures import frame_of, squared
+from sagittal.models.medplib.pictures import squared_pixels
 from sagittal.models.vlm.chat import Chat, padded
 from sagittal.models.vlm.model import VLM
 from sagittal.runtime import Runtime, one_thread
@@ -20,7 +19,6 @@ from sagittal.specialists.card import SpecialistCard
 from sagittal.specialists.consulting import Told
 from sagittal.specialists.prompting import system_prompt
 from sagittal.specialists.triggers import TriggerConstraint
-from sagittal.study import Image
 
 #: (rows, columns, 3) in 8 bits, as it is shown.
 Pixels = NDArray[np.uint8]
@@ -116,7 +114,7 @@ class VilaM3Voice:
         loaded, features = self._loaded, None
         device = loaded.runtime.device
         if picture is not None:
-            square = as_square(picture, loaded.model.config.encoder.size[0]).to(device)
+            square = squared_pixels(picture, loaded.model.config.encoder.size[0]).to(device) / 255
             features = loaded.model.look(
                 square[None, None], torch.ones(1, 1, dtype=torch.bool, device=device)
             )
@@ -125,10 +123,3 @@ class VilaM3Voice:
 
     def _ids(self, ids: Sequence[int]) -> torch.Tensor:
         return torch.tensor([list(ids)], device=self._loaded.runtime.device)
-
-
-def as_square(picture: Pixels, edge: int) -> torch.Tensor:
-    """(3, edge, edge) of a picture as the encoder takes it, in [0, 1]."""
-    rows, columns, _ = picture.shape
-    image = Image(picture.swapaxes(0, 1)[:, :, None], picture_geometry(columns, rows), "photo")
-    return squared(image, frame_of(image, edge)) / 255

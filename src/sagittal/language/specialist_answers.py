@@ -50,6 +50,8 @@ class Drawn:
     @property
     def measured(self) -> str:
         """``measures 43.9 mL``."""
+        if not self.size:
+            return "could not be measured"
         return f"takes up {self.size} of the picture" if self.of_picture else f"measures {self.size}"
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sagittal.errors import InputError
+from sagittal.io.raster import picture_geometry
 from sagittal.study import Image
 
 #: A region takes a pixel of the square where it covers at least so much of it.
@@ -179,6 +180,13 @@ def squared(image: Image, frame: Frame) -> Tensor:
         own = slice(None) if len(planes) == 1 else slice(channel, channel + 1)
         out[(own, *frame._inside)] = frame._fitted(plane)
     return out
+
+
+def squared_pixels(pixels: NDArray[np.uint8], edge: int) -> Tensor:
+    """A picture as it is shown, (rows, columns, 3) in 8 bits → (3, edge, edge) uint8."""
+    rows, columns, _ = pixels.shape
+    image = Image(pixels.swapaxes(0, 1)[:, :, None], picture_geometry(columns, rows), "photo")
+    return squared(image, frame_of(image, edge))
 
 
 def _rows(plane: NDArray[np.uint8] | NDArray[np.bool_]) -> Tensor:

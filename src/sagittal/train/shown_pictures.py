@@ -1,0 +1,87 @@
+"""Pictures of a bank of consultations under one numbering, as an encoder takes them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sagittal.builders.consultations import FIRST, CaseRecord, read_bank, read_picture
+from sagittal.files import atomic_path, storage_errors
+from sagittal.models.medplib.pictures import squared_pixels
+from sagittal.specialists.looking import Look
+from sagittal.study import Image
+from sagittal.train.specialist_talks import Shown
+
+_IMAGED = {"cxr": "film", "ct": "ct"}
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """What is shown in conversations.
+
+    Attributes:
+        shown: studies, calls, and the numbers of their pictures.
+        squares: (n, 3, edge, edge) uint8.
+    """
+
+    shown: Shown
+    squares: NDArray[np.uint8]
+
+
+def pictures_of(bank: str | Path, edge: int, kept: Path, scans: Sequence[Image] = ()) -> Pictures:
+    """The pictures of a bank.
+
+    Args:
+        bank: folder of the consultations.
+        edge: of the squares.
+        kept: file that the squares are kept in; made when it is not there.
+        scans: volumes whose slices are shown where no specialist was run.
+
+    Raises:
+        LayoutError, FileFormatError, StorageError: from the bank.
+    """
+    found = read_bank(bank)
+    files: list[Path] = []
+    cases: list[tuple[CaseRecord, int, tuple[int | None, ...]]] = []
+    plain: Mapping[str, list[int]] = defaultdict(list)
+    for folder, case in found:
+        first = len(files)
+        files.append(folder / FIRST)
+        calls: list[int | None] = []
+        for call in case.calls:
+            calls.append(len(files) if call.picture else None)
+            files += [folder / call.picture] if call.picture else []
+        cases.append((case, first, tuple(calls)))
+        plain[_IMAGED.get(case.kinds[0], "brain")].append(first)
+    slices = [look for scan in scans for look in _slices(scan)]
+    for number, look in enumerate(slices, start=len(files)):
+        plain[_IMAGED.get(look.image.kind, "brain")].append(number)
+    squares = _kept(kept, files, slices, edge)
+    return Pictures(Shown(cases, dict(plain)), squares)
+
+
+def _slices(scan: Image) -> Iterator[Look]:
+    depth = scan.reorient("RAS").shape[2]
+    for share in np.linspace(0.2, 0.9, 24):
+        yield Look(scan, "axial", int(depth * share))
+
+
+def _kept(path: Path, files: Sequence[Path], slices: Sequence[Look], edge: int) -> NDArray[np.uint8]:
+    count = len(files) + len(slices)
+    if path.is_file():
+        found = np.load(path, mmap_mode="r")
+        if len(found) == count:
+            return found
+    made = np.empty((count, 3, edge, edge), np.uint8)
+    for number, file in enumerate(files):
+        made[number] = squared_pixels(read_picture(file), edge).numpy()
+    for number, look in enumerate(slices, start=len(files)):
+        made[number] = squared_pixels(look.pixels(), edge).numpy()
+    with atomic_path(path) as temporary, storage_errors(path), temporary.open("wb") as handle:
+        np.save(handle, made)
+    return made

@@ -1,0 +1,230 @@
+"""Conversations about specialists, made without end: a question, the trigger, what it gave, the answer.
+
+The results are those of specialists that were really run (:mod:`sagittal.builders.consultations`); of cards
+whose specialist was not run, and of made-up ones, the trigger alone is learnt. Questions that need none, and
+questions that no card suits, are among them (VILA-M3 §3.3, supplement 6.3).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from sagittal.builders.consultations import CallRecord, CaseRecord
+from sagittal.language.grammar import Pool
+from sagittal.language.specialist_answers import (
+    DECLINED,
+    Drawn,
+    class_answer,
+    declined,
+    finding_answer,
+    findings_answer,
+    mask_answer,
+)
+from sagittal.language.specialist_things import IMAGED
+from sagittal.language.specialist_wordings import SpecialistWordings
+from sagittal.language.voxel_everyday import TypingConfig
+from sagittal.specialists.card import SpecialistCard
+from sagittal.specialists.feedback import colour_name
+from sagittal.specialists.prompting import asked, system_prompt
+from sagittal.specialists.triggers import Trigger
+from sagittal.study import KINDS
+from sagittal.train.offers import Offer, Offers
+from sagittal.train.talks import Batch, Talk, Turn
+
+T = TypeVar("T")
+
+#: Shares of conversations: a specialist is called, none is needed; none suits takes the rest.
+CALLED, NOT_NEEDED = 0.66, 0.24
+#: IMAX's findings → things of the table, where they are called otherwise.
+FINDING_THINGS: Mapping[str, str] = {"Edema": "oedema", "Pleural Effusion": "effusion"}
+_KINDS = {
+    "brain": (("t1",), ("t1", "t1c", "t2", "flair"), ("flair",), ("t1", "flair"), ("t1c", "flair"), ("t2",)),
+    "film": (("cxr",),), "ct": (("ct",),),
+}  # fmt: skip
+_ORGAN = {"brain": "the head", "film": "the chest", "ct": "the trunk"}
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """Pictures by number, and what they show.
+
+    Attributes:
+        cases: studies with calls: their first picture, and that of each call.
+        plain: imaged region → first pictures of studies.
+    """
+
+    cases: Sequence[tuple[CaseRecord, int, tuple[int | None, ...]]]
+    plain: Mapping[str, Sequence[int]]
+
+
+class TalkMaker:
+    """Makes batches by number alone.
+
+    Args:
+        shown: pictures and calls.
+        cards: that ship, by name.
+        seed: of all draws.
+        batch: conversations of a batch.
+        pool: which wordings.
+        typing: what is done to them; nothing when ``None``.
+    """
+
+    def __init__(
+        self, shown: Shown, cards: Mapping[str, SpecialistCard], seed: int, batch: int = 16,
+        pool: Pool = "train", typing: TypingConfig | None = None,
+    ) -> None:  # fmt: skip
+        self._wordings = SpecialistWordings.load()
+        self._offers = Offers(cards, self._wordings)
+        self._shown, self._cards = shown, cards
+        self._seed, self._batch, self._pool, self._typing = seed, batch, pool, typing
+        self._calls: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+        for place, (case, _, _) in enumerate(shown.cases):
+            for number, call in enumerate(case.calls):
+                self._calls[call.specialist, call.argument].append((place, number))
+        self._findings = [thing.id for thing in self._wordings.things("finding").values()]
+
+    def __call__(self, number: int) -> Batch:
+        """The batch of a number."""
+        rng = np.random.default_rng([self._seed, number])
+        offers = self._offers.draw(rng)
+        talks = tuple(self._talk(offers, rng) for _ in range(self._batch))
+        return Batch(system_prompt([offer.card for offer in offers]), talks)
+
+    def _talk(self, offers: Sequence[Offer], rng: np.random.Generator) -> Talk:
+        chance = rng.random()
+        if chance < CALLED:
+            return self._called(offers, rng)
+        if chance < CALLED + NOT_NEEDED:
+            return self._not_needed(rng)
+        return self._declined(offers, rng) or self._not_needed(rng)
+
+    # -- a specialist is called ----------------------------------------------------------------
+
+    def _called(self, offers: Sequence[Offer], rng: np.random.Generator) -> Talk:
+        offer = offers[int(rng.integers(len(offers)))]
+        argument = _pick(list(offer.arguments), rng)
+        thing = _pick(self._findings, rng) if offer.is_reader else offer.things[argument]
+        intents = self._wordings.intents(thing)
+        if not intents:
+            return self._not_needed(rng)
+        intent = _pick(intents, rng)
+        trigger = str(Trigger(offer.card.name, argument))
+        known = self._calls.get((offer.base, offer.arguments[argument])) if offer.base else None
+        if known and (intent != "describe" or rng.random() < 0.5):
+            place, number = known[int(rng.integers(len(known)))]
+            case, first, pictures = self._shown.cases[place]
+            words = self._question(intent, thing, case.kinds, case.looks_at, rng)
+            told = case.calls[number]
+            text = told.text.replace(f"{told.specialist}(", f"{offer.card.name}(").replace(
+                f"{told.specialist}:", f"{offer.card.name}:"
+            )
+            answer = self._answer(offer, told, intent, thing, rng)
+            turns = (Turn(words, trigger, first), Turn(text, answer, pictures[number]))
+            return Talk(turns, f"call/{offer.base}")
+        kinds = tuple(_pick(slot, rng) for slot in offer.card.images)
+        words = self._question(intent, thing, kinds, offer.card.looks_at, rng)
+        return Talk((Turn(words, trigger, self._picture(IMAGED[offer.region], rng)),), "call/trigger")
+
+    def _answer(
+        self, offer: Offer, told: CallRecord, intent: str, thing: str, rng: np.random.Generator
+    ) -> str:
+        if told.failed:
+            return f"{DECLINED} {told.text.partition(': ')[2].removesuffix('.')}."
+        name = self._wordings.things()[thing].name
+        if told.classes:
+            positive = {label: yes for label, (_, yes) in told.classes.items()}
+            if self._cards[offer.base].exclusive:
+                return class_answer(positive)
+            if name == "findings":
+                return findings_answer(positive)
+            own = {FINDING_THINGS.get(label, label.lower()): yes for label, yes in positive.items()}
+            if name in own:
+                return finding_answer(name, own[name], rng)
+            return f"{DECLINED} the specialist does not tell {name}."
+        return mask_answer(intent, name, _drawn(told, self._cards[offer.base]), told.whole, rng)
+
+    # -- none is called ------------------------------------------------------------------------
+
+    def _not_needed(self, rng: np.random.Generator) -> Talk:
+        imaged = _pick(list(_KINDS), rng)
+        kinds = _pick(_KINDS[imaged], rng)
+        region = {"brain": "brain", "film": "film", "ct": "ct"}[imaged]
+        found = self._wordings.no_call(rng, self._pool, region=region, image=kinds[0])
+        answer = found.answer or _of_picture(found.kind, imaged, kinds)
+        words = asked(self._typed(found.question, region, rng), kinds, pictures=imaged == "film")
+        return Talk((Turn(words, answer, self._picture(imaged, rng)),), f"none/{found.kind}")
+
+    def _declined(self, offers: Sequence[Offer], rng: np.random.Generator) -> Talk | None:
+        """Something that no card knows, or that the one which knows it cannot see in these images."""
+        things = self._wordings.things()
+        thing = things[_pick(list(things), rng)]
+        intents = self._wordings.intents(thing.id)
+        if not intents:
+            return None
+        imaged = IMAGED[thing.region]
+        given = imaged
+        if any(self._might_know(offer, thing.id) for offer in offers) or rng.random() < 0.3:
+            given = _pick([other for other in _KINDS if other != imaged], rng)
+        if any(self._might_know(o, thing.id) for o in offers if IMAGED[o.region] == given):
+            return None
+        kinds = _pick(_KINDS[given], rng)
+        asked_for = self._wordings.ask(_pick(intents, rng), thing.id, rng, self._pool)
+        words = asked(self._typed(asked_for.question, thing.region, rng), kinds, pictures=given == "film")
+        name = asked_for.phrase or thing.name
+        return Talk((Turn(words, declined(name, rng), self._picture(given, rng)),), "declined")
+
+    def _might_know(self, offer: Offer, thing: str) -> bool:
+        """Whether a card has the thing, or one that answers in its place."""
+        own = self._wordings.things()[thing]
+        names = {known.partition("/")[2] for known in offer.things.values()}
+        return bool(names & {own.name, *own.fits}) or (offer.is_reader and own.region in ("finding", "film"))
+
+    # -- words ---------------------------------------------------------------------------------
+
+    def _question(
+        self, intent: str, thing: str, kinds: Sequence[str], looks_at: str, rng: np.random.Generator
+    ) -> str:
+        found = self._wordings.ask(intent, thing, rng, self._pool, image=kinds[0])  # type: ignore[arg-type]
+        typed = self._typed(found.question, thing.partition("/")[0], rng)
+        return asked(typed, kinds, pictures=looks_at == "picture")
+
+    def _typed(self, question: str, region: str, rng: np.random.Generator) -> str:
+        if self._typing is None:
+            return question
+        return self._wordings.typed(question, rng, self._typing, region)
+
+    def _picture(self, imaged: str, rng: np.random.Generator) -> int:
+        plain = self._shown.plain[imaged]
+        return int(plain[int(rng.integers(len(plain)))])
+
+
+def _drawn(told: CallRecord, card: SpecialistCard) -> list[Drawn]:
+    found = []
+    for region in told.regions:
+        size = next((fact for fact in region.facts if fact[0].isdigit()), "")
+        side = next((fact for fact in region.facts if not fact[0].isdigit()), "")
+        colour = colour_name(card.labels.index(region.label) + 1)
+        found.append(Drawn(region.label, colour, size, side, of_picture="%" in size))
+    return found
+
+
+def _of_picture(kind: str, imaged: str, kinds: Sequence[str]) -> str:
+    """What follows from the kinds of image that are given."""
+    if kind in ("modality", "sequence"):
+        return f"This is {KINDS[kinds[0]]}."
+    if kind == "contrast":
+        return "Yes, contrast was given." if "t1c" in kinds else "Nothing says that contrast was given."
+    if kind == "organ":
+        return f"It shows {_ORGAN[imaged]}."
+    if kind == "plane":
+        return "It is a frontal film." if imaged == "film" else "An axial slice is shown."
+    return f"{DECLINED} the file's header tells that, not the picture: sagittal info shows it."
+
+
+def _pick(among: Sequence[T], rng: np.random.Generator) -> T:
+    return among[int(rng.integers(len(among)))]
