@@ -1,9 +1,12 @@
 """VILA-M3's small model: specialists run over studies, conversations made of that, and training on them.
 
-    python recipes/vila_m3.py bank --heads DATA/synthseg_labelmaps --data DATA
+    python recipes/vila_m3.py bank --heads DATA/synthseg_labelmaps/data/training_label_maps --data DATA
+    python recipes/vila_m3.py words --data DATA
+    python recipes/vila_m3.py all --data DATA
 
-``bank`` runs the specialists; with ``--part 0/2`` and ``--part 1/2`` two processes share it. It goes on where
-it was stopped.
+``bank`` runs the specialists; with ``--part 0/2`` and ``--part 1/2`` two processes share it. ``words`` trains
+projector and language model on what the encoder saw once; ``all`` goes on with the encoder, too, as published
+(§3.1). Each step goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -16,18 +19,45 @@ from pathlib import Path
 import torch
 
 from sagittal.builders.consultations import write_case
+from sagittal.io.nifti import read_image
+from sagittal.language.voxel_everyday import TypingConfig
+from sagittal.models.vila_m3 import vila_m3_config
+from sagittal.models.vlm.chat import Chat, OwnChat
+from sagittal.models.vlm.decoder import load_decoder
+from sagittal.models.vlm.model import VLM
+from sagittal.models.vlm.storage import load_vlm
 from sagittal.runtime import keep_memory
 from sagittal.specialists.pool import Pool
 from sagittal.specialists.registry import specialists
 from sagittal.splits import Split
 from sagittal.train.consulted_studies import Wanted, film_studies, head_studies, nih_studies, slice_studies
+from sagittal.train.loop import Loop, LoopConfig, use_mean
+from sagittal.train.mpllm import freeze_encoder, hidden_matrices
+from sagittal.train.shown_pictures import Pictures, pictures_of
+from sagittal.train.specialist_talks import TalkMaker
+from sagittal.train.talks import LivePictures, SeenPictures, TalkStream, TalkTraining
 from sagittal.train.tumour_worlds import heads_of
+from sagittal.weights import find_checkpoint
 
+SEED = 20265
 #: Studies of each kind, by split.
 HEADS = {"train": 160, "validation": 20}
 SLICES = {"train": 80, "validation": 12}
 FILMS = {"train": 400, "validation": 40}
 SPLITS: tuple[Split, ...] = ("validation", "train")
+#: A CT scan whose slices are shown where CT is asked about; Apache-2.0.
+SCAN = Path("totalseg_refs") / "example_ct_sm.nii.gz"
+STEPS = {"words": 6_000, "all": 800}
+_LOOPS = {
+    "words": LoopConfig(
+        steps=STEPS["words"], rate=1e-3, hidden_rate=3e-3, warm_up=200, decay=0.02, mean_over=300,
+        save_every=100, score_every=500,
+    ),
+    "all": LoopConfig(
+        steps=STEPS["all"], rate=2e-4, hidden_rate=6e-4, warm_up=50, decay=0.02, mean_over=100,
+        save_every=50, score_every=200,
+    ),
+}  # fmt: skip
 
 
 def main() -> None:
@@ -35,16 +65,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("step", choices=("bank",))
+    parser.add_argument("step", choices=("bank", *STEPS))
     parser.add_argument("--out", type=Path, default=Path("runs/vila_m3"))
     parser.add_argument("--heads", type=Path, help="folder of the label maps of heads")
-    parser.add_argument("--data", type=Path, help="folder of the real films")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the real images")
     parser.add_argument("--part", default="0/1", help="which of how many processes this is, such as 1/2")
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.manual_seed(SEED)
+    torch.set_num_threads(given.threads)
     torch.set_flush_denormal(True)
     keep_memory()
-    _bank(given)
+    if given.step == "bank":
+        _bank(given)
+    else:
+        _train(given)
 
 
 def _bank(given: argparse.Namespace) -> None:
@@ -66,6 +102,46 @@ def _wanted(given: argparse.Namespace, split: Split, part: tuple[int, int]) -> I
         film_studies(split, FILMS[split], part), nih_studies(given.data, split, part),
         slice_studies(heads, split, SLICES[split], part), head_studies(heads, split, HEADS[split], part),
     )  # fmt: skip
+
+
+def _pictures(given: argparse.Namespace, split: Split, edge: int) -> Pictures:
+    scan = read_image(given.data / SCAN, kind="ct")
+    return pictures_of(given.out / "bank" / split, edge, given.out / f"pictures-{split}.npy", [scan])
+
+
+def _begun() -> tuple[VLM, Chat]:
+    """The encoder of MedPLIB's small model, a new projector, and the decoder that all small models share."""
+    language, tokenizer = load_decoder(find_checkpoint("decoder-small"))
+    chat = OwnChat(tokenizer)
+    model = VLM(vila_m3_config("small", chat.size))
+    model.language.load_state_dict(language.state_dict())
+    seeing, _, _ = load_vlm(find_checkpoint("medplib-small"))
+    model.encoder.load_state_dict(seeing.encoder.state_dict())
+    return model.train(), chat
+
+
+def _train(given: argparse.Namespace) -> None:
+    model, chat = _begun()
+    if given.step == "all":
+        use_mean(torch.load(given.out / "words" / "last.pt", weights_only=True), model)
+    else:
+        freeze_encoder(model)
+    cards = {name: entry.card for name, entry in specialists().entries.items()}
+    edge = model.config.encoder.size[0]
+    streams = []
+    for split, seed in (("train", SEED), ("validation", 1)):
+        found = _pictures(given, split, edge)
+        frozen = given.step == "words"
+        seen = SeenPictures.by(model, found.squares) if frozen else LivePictures(model, found.squares)
+        typing = TypingConfig() if split == "train" else None
+        streams.append(TalkStream(TalkMaker(found.shown, cards, seed, typing=typing), seen, chat))
+    training = TalkTraining(model, *streams)
+    out = given.out / given.step
+    loop = Loop(
+        model, _LOOPS[given.step], training.loss, out, scores=training.scores, say=_say,
+        hidden=hidden_matrices(model),
+    )  # fmt: skip
+    loop.run(minutes=given.minutes)
 
 
 def _say(line: str) -> None:
