@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from sagittal.errors import InputError, LabelError
 from sagittal.io.films.names import Finding
 from sagittal.io.run_lengths import Runs
@@ -20,6 +18,7 @@ from sagittal.measure.chest import ChestMeasures, Projection
 from sagittal.models.chest.findings import ChestFindings, FilmReading, Ground, open_chest_findings
 from sagittal.models.chest.segmenter import ORGANS, ChestMasks, ChestSegmenter, open_chest_segmenter
 from sagittal.specialists.card import SpecialistCard
+from sagittal.specialists.merging import merged
 from sagittal.study import Image, Mask, Study
 from sagittal.weights import find_checkpoint
 
@@ -118,11 +117,7 @@ class _Organs:
     def run(self, study: Study, argument: str) -> Mask:
         """A label map of the organs that were located."""
         [film] = study.images
-        found = self._organs(study.images, self._masks[argument])
-        data = np.zeros(film.shape, np.uint8)
-        for value, mask in enumerate(found.values(), start=1):
-            data[mask.data > 0] = value
-        return Mask(data, film.geometry, dict(enumerate(found, start=1)), session=film.session)
+        return merged(self._organs(study.images, self._masks[argument]), film)
 
 
 class _Findings:

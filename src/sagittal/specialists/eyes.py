@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from sagittal.errors import InputError
@@ -13,6 +12,7 @@ from sagittal.models.voxelprompt import load_voxelprompt
 from sagittal.models.voxelprompt.eyes import CodebookEyes
 from sagittal.runtime import runtime
 from sagittal.specialists.card import SpecialistCard
+from sagittal.specialists.merging import merged
 from sagittal.study import Mask, Study
 from sagittal.weights import find_checkpoint
 
@@ -51,12 +51,7 @@ class _Eyes:
                 raise InputError(
                     f"No image shows the {name}.", expected=" or ".join(needed), got=", ".join(sorted(kinds))
                 )
-        found = self._eyes(study.images, self._masks[argument])
-        first = study.images[0]
-        data = np.zeros(first.shape, np.uint8)
-        for value, mask in enumerate(found.values(), start=1):
-            data[mask.data > 0] = value
-        return Mask(data, first.geometry, dict(enumerate(found, start=1)), session=first.session)
+        return merged(self._eyes(study.images, self._masks[argument]), study.images[0])
 
 
 def open_eyes(card: SpecialistCard, folder: Path) -> _Eyes:

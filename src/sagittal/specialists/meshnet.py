@@ -29,6 +29,7 @@ from sagittal.files import storage_errors
 from sagittal.geometry import Geometry
 from sagittal.resampling import resample
 from sagittal.specialists.card import SpecialistCard
+from sagittal.specialists.merging import merged
 from sagittal.study import Image, Mask, Study
 
 if TYPE_CHECKING:
@@ -234,11 +235,7 @@ class _Anatomy:
     def run(self, study: Study, argument: str) -> Mask:
         """A label map of the argument's structures; where two overlap, the later one counts."""
         [scan] = study.images
-        found = self._network(study.images, self._masks[argument])
-        data = np.zeros(scan.shape, np.uint8)
-        for value, mask in enumerate(found.values(), start=1):
-            data[mask.data > 0] = value
-        return Mask(data, scan.geometry, dict(enumerate(found, start=1)), session=scan.session)
+        return merged(self._network(study.images, self._masks[argument]), scan)
 
 
 def open_anatomy(card: SpecialistCard, folder: Path) -> _Anatomy:
