@@ -23,7 +23,7 @@ from sagittal.language.voxel_wordings import Phrase, held_back
 FOLDER = Path(__file__).parent / "grammars" / "specialist_questions" / "things"
 Region = Literal["brain", "film", "finding", "ct"]
 REGIONS: tuple[Region, ...] = get_args(Region)
-Kind = Literal["organ", "pathology", "finding", "whole"]
+Kind = Literal["organ", "shadow", "pathology", "finding", "whole"]
 SIDES = ("left", "right")
 #: What a finding is seen on, and so shares its phrases with.
 IMAGED: Mapping[str, str] = {"brain": "brain", "film": "film", "finding": "film", "ct": "ct"}
@@ -79,11 +79,11 @@ class Thing:
         id: ``region/name``.
         region: what it is part of; findings of a chest film are a region of their own.
         name: as a card's argument or class calls it.
-        kind: anatomy, pathology, finding of a film, or only in questions of its own.
+        kind: anatomy of a volume or of a film, pathology, finding of a film, or only in questions of its own.
         phrases: words for it, without an article; those for it and its like alike.
         paired: whether it has a left and a right one.
         removable: whether surgery may have taken it out.
-        without: intents whose common questions do not fit it.
+        without: intents and styles whose common questions do not fit it.
         styles: its own styles of question, and ``own``, the share of them.
         fits: other things that answer the same question where nobody knows this one.
         sides: side → what a card calls that one, where it has an argument of its own.

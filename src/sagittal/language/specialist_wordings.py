@@ -40,13 +40,20 @@ _STYLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "compare": ("organ",),
         "presence": ("organ",),
     },
+    "shadow": {
+        "segment": ("thing",),
+        "size": ("outline", "organ"),
+        "location": ("organ",),
+        "describe": ("organ",),
+        "compare": ("organ",),
+    },
     "pathology": {
         "segment": ("thing",),
         "presence": ("pathology",),
         "size": ("thing", "thing", "pathology"),
         "side": ("pathology",),
         "location": ("pathology",),
-        "describe": ("pathology",),
+        "describe": ("pathology", "pathology", "pathology", "shape"),
         "count": ("pathology",),
     },
     "finding": {
@@ -261,9 +268,10 @@ class SpecialistWordings:
 
     def _roots(self, intent: Intent, thing: Thing) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Roots of the common styles, and of the thing's own."""
-        common = tuple(f"{intent} {style}" for style in _STYLES[thing.kind].get(intent, ()))
+        styles = _STYLES[thing.kind].get(intent, ())
         if intent in thing.without or not _APPLIES.get(intent, _always)(thing):
-            common = ()
+            styles = ()
+        common = tuple(f"{intent} {style}" for style in styles if style not in thing.without)
         own = tuple(f"{intent} {style}" for style in thing.styles)
         return common, tuple(root for root in own if root in self._asked.roots)
 

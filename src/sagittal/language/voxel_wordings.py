@@ -29,7 +29,7 @@ FEWEST_SYNONYMS = 3
 _SLOT = re.compile(r"\{([a-z]+)\}")
 #: Verbs that follow the number of the first structure.
 _VERBS = {"is": ("is", "are"), "was": ("was", "were"), "does": ("does", "do"), "has": ("has", "have"),
-          "an": ("a", "some")}  # fmt: skip
+          "an": ("a", "some"), "it": ("it", "they"), "them": ("it", "them")}  # fmt: skip
 #: Never misspelt, like abbreviations: one letter more or less and they are another word, or none.
 _PROTECTED = frozenset(
     ("left", "right", "first", "last", "second", "later", "earlier", "before", "after", "contrast")
