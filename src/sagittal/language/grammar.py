@@ -51,14 +51,17 @@ class Grammar:
 
     Args:
         paths: the YAML files that make it up.
+        lenders: files of other grammars, of which only the symbols that are mentioned are taken.
 
     Raises:
         ConfigError: the files do not make a sound grammar; symbol and line are named.
         StorageError: a file cannot be read.
     """
 
-    def __init__(self, paths: Iterable[str | Path]) -> None:
-        self._roots = Compiler(read_source(Path(path) for path in paths)).compile()
+    def __init__(self, paths: Iterable[str | Path], lenders: Iterable[str | Path] = ()) -> None:
+        source = read_source(map(Path, paths))
+        source.borrow(read_source(map(Path, lenders)))
+        self._roots = Compiler(source).compile()
 
     @property
     def roots(self) -> tuple[str, ...]:

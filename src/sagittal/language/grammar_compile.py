@@ -162,7 +162,7 @@ class Compiler:
     def _refuse_unused(self) -> None:
         reached = {bound.definition.name for bound in self.bound.values()}
         for name, definition in self.source.definitions.items():
-            if name not in reached:
+            if name not in reached | self.source.borrowed:
                 raise fault(f"Symbol '{name}' is never used.", definition.name.where)
         used = {table for bound in self.bound.values() for table, _ in bound.used}
         for table in self.source.records:

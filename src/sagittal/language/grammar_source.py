@@ -100,6 +100,13 @@ class Source:
     slots: list[Located] = field(default_factory=list)
     roots: list[Located] = field(default_factory=list)
     templates: list[Located] = field(default_factory=list)
+    borrowed: set[str] = field(default_factory=set)
+
+    def borrow(self, other: Source) -> None:
+        """Take another grammar's symbols that have no name of ours; they need not all be used."""
+        lent = {name: own for name, own in other.definitions.items() if name not in self.definitions}
+        self.definitions |= lent
+        self.borrowed |= set(lent)
 
 
 def fault(message: str, where: str, *, expected: object = None, remedy: str | None = None) -> ConfigError:

@@ -29,7 +29,7 @@ FEWEST_SYNONYMS = 3
 _SLOT = re.compile(r"\{([a-z]+)\}")
 #: Verbs that follow the number of the first structure.
 _VERBS = {"is": ("is", "are"), "was": ("was", "were"), "does": ("does", "do"), "has": ("has", "have"),
-          "an": ("a", "some")}  # fmt: skip
+          "an": ("a", "some"), "it": ("it", "they"), "them": ("it", "them")}  # fmt: skip
 #: Never misspelt, like abbreviations: one letter more or less and they are another word, or none.
 _PROTECTED = frozenset(
     ("left", "right", "first", "last", "second", "later", "earlier", "before", "after", "contrast")
@@ -51,11 +51,13 @@ class Phrase:
         text: the words, without an article.
         plural: whether verbs follow it in the plural.
         withheld: whether it is kept back for testing.
+        mass: whether it has no article of its own ("oedema").
     """
 
     text: str
     plural: bool = False
     withheld: bool = False
+    mass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,8 @@ def _filled(
 
     def words(match: re.Match[str]) -> str:
         slot = match.group(1)
+        if slot == "an" and "a" in chosen and chosen["a"].mass:
+            return ""
         return _VERBS[slot][plural] if slot in _VERBS else chosen[slot].text
 
     filled = tidy(_SLOT.sub(words, text))
