@@ -41,7 +41,7 @@ from sagittal.weights import find_checkpoint
 
 SEED = 20265
 #: Studies of each kind, by split.
-HEADS = {"train": 160, "validation": 20}
+HEADS = {"train": 100, "validation": 20}
 SLICES = {"train": 80, "validation": 12}
 FILMS = {"train": 400, "validation": 40}
 SPLITS: tuple[Split, ...] = ("validation", "train")

@@ -46,6 +46,8 @@ _KINDS = {
     "brain": (("t1",), ("t1", "t1c", "t2", "flair"), ("flair",), ("t1", "flair"), ("t1c", "flair"), ("t2",)),
     "film": (("cxr",),), "ct": (("ct",),),
 }  # fmt: skip
+#: What a classifier of findings can be asked.
+_READ = ("presence", "describe", "classify")
 _ORGAN = {"brain": "the head", "film": "the chest", "ct": "the trunk"}
 
 
@@ -110,6 +112,8 @@ class TalkMaker:
         argument = _pick(list(offer.arguments), rng)
         thing = _pick(self._findings, rng) if offer.is_reader else offer.things[argument]
         intents = self._wordings.intents(thing)
+        if offer.is_reader:
+            intents = tuple(i for i in intents if i in _READ)
         if not intents:
             return self._not_needed(rng)
         intent = _pick(intents, rng)
@@ -216,7 +220,7 @@ def _drawn(told: CallRecord, card: SpecialistCard) -> list[Drawn]:
 def _of_picture(kind: str, imaged: str, kinds: Sequence[str]) -> str:
     """What follows from the kinds of image that are given."""
     if kind in ("modality", "sequence"):
-        return f"This is {KINDS[kinds[0]]}."
+        return f"The modality: {KINDS[kinds[0]]}."
     if kind == "contrast":
         return "Yes, contrast was given." if "t1c" in kinds else "Nothing says that contrast was given."
     if kind == "organ":

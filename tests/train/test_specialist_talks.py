@@ -1,0 +1,155 @@
+"""Conversations about specialists: triggers are those of the cards shown, numbers those that were told."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from sagittal.builders.consultations import CallRecord, CaseRecord, RegionRecord
+from sagittal.language.specialist_wordings import SpecialistWordings
+from sagittal.language.voxel_everyday import TypingConfig
+from sagittal.models.vila_m3 import vila_m3_config
+from sagittal.models.vlm.chat import OwnChat
+from sagittal.models.vlm.decoder import load_decoder
+from sagittal.models.vlm.model import VLM
+from sagittal.specialists.registry import specialists
+from sagittal.specialists.triggers import find_triggers, numbers_of
+from sagittal.train.offers import Offers, _shared
+from sagittal.train.specialist_talks import Shown, TalkMaker
+from sagittal.train.talks import LivePictures, SeenPictures, TalkStream, TalkTraining
+from sagittal.weights import find_checkpoint
+
+CARDS = {name: entry.card for name, entry in specialists().entries.items()}
+
+
+def a_case(kinds, looks_at, *calls):
+    return CaseRecord(
+        name="c", patient="p", split="train", source="s", licence="l", kinds=kinds, looks_at=looks_at,
+        calls=calls,
+    )  # fmt: skip
+
+
+def a_call(specialist, argument, text, **more):
+    return CallRecord(specialist=specialist, argument=argument, text=text, **more)
+
+
+CASES = [
+    a_case(
+        ("t1", "flair"), "volume",
+        a_call(
+            "Eyes", "whole tumour",
+            "Eyes(whole tumour) on axial slice 9: whole tumour in vermilion, 15.9 mL, left.",
+            regions=(RegionRecord(label="whole tumour", facts=("15.9 mL", "left")),), numbers=("15.9",),
+        ),
+        a_call("DeepBET", "brain", "DeepBET: no result, it failed.", failed=True),
+        a_call("Eyes", "lesion", "Eyes(lesion): nothing was found."),
+    ),
+    a_case(
+        ("cxr",), "picture",
+        a_call(
+            "ChestOrgans", "heart and lungs",
+            "ChestOrgans(heart and lungs): heart in vermilion, 12%; cardiothoracic ratio 0.508.",
+            regions=(RegionRecord(label="heart", facts=("12%",)),), whole=("cardiothoracic ratio 0.508",),
+            numbers=("12", "0.508"),
+        ),
+        a_call(
+            "ChestFindings", "findings", "ChestFindings(findings):\nPneumothorax: yes\nEdema: no",
+            classes={"Pneumothorax": (0.9, True), "Edema": (0.1, False)},
+        ),
+    ),
+]  # fmt: skip
+SHOWN = Shown(
+    [(case, 3 * n, tuple(3 * n + 1 for _ in case.calls)) for n, case in enumerate(CASES)],
+    {"brain": [0, 1], "film": [2, 3], "ct": [4]},
+)
+
+
+def maker(seed=1, **more):
+    return TalkMaker(SHOWN, CARDS, seed, **more)
+
+
+def shown_triggers(system):
+    found = set()
+    for line in system.splitlines()[1:]:
+        name, arguments = line.split(":")[0], line.rpartition("Arguments: ")[2].removesuffix(".")
+        found |= {f"<{name}({a.partition(' = ')[0]})>" for a in arguments.split("; ")}
+    return found
+
+
+@pytest.mark.parametrize("typing", [None, TypingConfig()])
+def test_triggers_are_the_shown_cards_and_numbers_are_the_told_ones(typing):
+    make, kinds = maker(typing=typing), set()
+    for number in range(60):
+        batch = make(number)
+        allowed = shown_triggers(batch.system)
+        for talk in batch.talks:
+            kinds.add(talk.kind.split("/")[0])
+            first = talk.turns[0]
+            triggers = find_triggers(first.reply)
+            assert {str(t) for t in triggers} <= allowed
+            assert bool(triggers) == talk.kind.startswith("call")
+            assert first.words.startswith("Given: ") and first.picture is not None
+            for before, after in zip(talk.turns, talk.turns[1:], strict=False):
+                assert before.reply.startswith("<") and not find_triggers(after.reply)
+                name = triggers[0].name
+                assert after.words.startswith((f"{name}(", f"{name}:"))
+                assert set(numbers_of(after.reply)) <= set(numbers_of(after.words))
+    assert kinds == {"call", "none", "declined"}
+
+
+def test_a_batch_follows_from_its_number_alone():
+    assert maker()(7) == maker()(7) != maker()(8)
+    assert maker()(7) != maker(seed=2)(7)
+
+
+def test_withheld_wordings_are_another_pool():
+    train = {t.turns[0].words for n in range(20) for t in maker()(n).talks}
+    withheld = {t.turns[0].words for n in range(20) for t in maker(pool="withheld")(n).talks}
+    assert len(train & withheld) < 0.1 * len(withheld)
+
+
+def test_no_two_cards_know_one_thing_and_names_are_new_half_of_the_time():
+    offers, rng = Offers(CARDS, SpecialistWordings.load()), np.random.default_rng(0)
+    renamed = total = 0
+    for _ in range(200):
+        drawn = offers.draw(rng)
+        things = [_shared(t) for offer in drawn for t in offer.things.values()]
+        assert len(things) == len(set(things)) and len({o.card.name for o in drawn}) == len(drawn)
+        renamed += sum(o.card.name not in CARDS for o in drawn)
+        total += len(drawn)
+    assert 0.4 < renamed / total < 0.9
+
+
+def test_a_tiny_model_learns_a_batch_by_heart():
+    _, tokenizer = load_decoder(find_checkpoint("decoder-small"))
+    chat = OwnChat(tokenizer)
+    torch.manual_seed(0)
+    model = VLM(vila_m3_config("tiny", chat.size))
+    pictures = np.random.default_rng(0).integers(0, 255, (8, 3, 32, 32), dtype=np.uint8)
+    make = maker(batch=4)
+    stream = TalkStream(lambda number: make(3), LivePictures(model, pictures), chat)
+    training = TalkTraining(model, stream, stream, checks=1)
+    optimiser = torch.optim.AdamW(model.parameters(), 1e-2)
+    first = float(training.loss(0)["loss"].detach())
+    for _ in range(40):
+        loss = training.loss(0)["loss"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert float(loss.detach()) < 0.25 * first
+    assert model.encoder.embed.weight.grad.abs().sum() > 0
+
+
+def test_pictures_that_were_seen_once_are_those_that_are_looked_at():
+    torch.manual_seed(0)
+    model = VLM(vila_m3_config("tiny", 300)).eval()
+    pictures = np.random.default_rng(0).integers(0, 255, (5, 3, 32, 32), dtype=np.uint8)
+    live, seen = LivePictures(model, pictures), SeenPictures.by(model, pictures, together=2)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        one, other = live([3, None, 1]), seen([3, None, 1])
+    assert torch.equal(one.present, other.present) and one.present[:, 0].tolist() == [True, False, True]
+    torch.testing.assert_close(one.tokens.float(), other.tokens, atol=2e-2, rtol=2e-2)
+    assert not other.tokens[1].any() and not re.search("nan", str(other.tokens))
