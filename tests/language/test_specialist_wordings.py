@@ -13,11 +13,11 @@ from sagittal.errors import ConfigError
 from sagittal.language import specialist_wordings
 from sagittal.language.grammar_source import read_source
 from sagittal.language.specialist_exams import exam_question, exams
+from sagittal.language.specialist_intents import INTENTS
 from sagittal.language.specialist_things import IMAGED, REGIONS, thing_table
 from sagittal.language.specialist_wordings import (
     ANSWERED,
     GRAMMAR_FOLDER,
-    INTENTS,
     NO_CALLS,
     PICTURE,
     SpecialistWordings,

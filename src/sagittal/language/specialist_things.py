@@ -69,6 +69,7 @@ class _Words(NamedTuple):
 
     changes: Mapping[str, Mapping[str, tuple[Phrase, ...]]]
     parts: Mapping[str, Sequence[str]]
+    halves: Mapping[str, tuple[Phrase, ...]]
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class Thing:
         sides: side → what a card calls that one, where it has an argument of its own.
         change: words for what its size may have become: ``big`` adjectives and ``growth`` nouns.
         part: words for where in the body it may lie.
+        half: words for what has a left and a right one there; none in the trunk.
     """
 
     id: str
@@ -105,6 +107,7 @@ class Thing:
     sides: Mapping[str, str]
     change: Mapping[str, tuple[Phrase, ...]]
     part: tuple[Phrase, ...]
+    half: tuple[Phrase, ...]
 
     def sided(self, side: str) -> tuple[Phrase, ...]:
         """Words for the left or the right one.
@@ -133,12 +136,10 @@ class ThingTable:
     Attributes:
         things: by id, in the tables' order.
         images: imaged region → kind of image (``any`` always) → words for it, with an article.
-        half: imaged region → words for what has a left and a right one.
     """
 
     things: Mapping[str, Thing]
     images: Mapping[str, Mapping[str, tuple[Phrase, ...]]]
-    half: Mapping[str, tuple[Phrase, ...]]
 
     def __getitem__(self, thing: str) -> Thing:
         """The thing of an id.
@@ -175,9 +176,10 @@ def thing_table() -> ThingTable:
             for name, own in shared["changes"].items()
         },
         {name: own["part"] for name, own in shared["regions"].items()},
+        _halves(shared["regions"]),
     )
     things = {name: _thing(name, entry, kept, words) for name, entry in entries.items()}
-    return ThingTable(things, _images(shared["regions"]), _halves(shared["regions"]))
+    return ThingTable(things, _images(shared["regions"]))
 
 
 def _entries() -> dict[str, _Entry]:
@@ -261,6 +263,7 @@ def _thing(owner: str, entry: _Entry, kept: frozenset[str], words: _Words) -> Th
         fits=entry.fits,
         sides={str(side): own for side, own in entry.sides.items()},
         change=words.changes[entry.change] if entry.change else {},
+        half=words.halves[IMAGED[region]],
         part=_phrases(entry.part or words.parts[IMAGED[region]], f"{owner} part"),
     )
 
