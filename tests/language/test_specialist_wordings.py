@@ -197,10 +197,15 @@ def test_one_of_a_pair_is_named_with_its_side():
                 assert asked.side == side
                 assert re.search(rf"\b({side}|{side[0]}|lt|rt)\b", asked.question.lower()), asked
                 assert not re.search(rf"\b{other}\b", asked.question.lower()), asked
+    for thing in ("finding/Pleural Effusion", "ct/kidney stone"):
+        asked = [WORDINGS.ask("presence", thing, rng, side="left").question for _ in range(200)]
+        assert all(re.search(r"\b(left|l|lt)\b", text.lower()) for text in asked)
+        assert not any(re.search(r"bilateral|\ba (pleural )?fluid\b(?! coll)", text) for text in asked)
     assert WORDINGS.things()["ct/kidneys"].sides == {"left": "left kidney", "right": "right kidney"}
     for bad in (
         ("segment", "ct/liver", "left"),
         ("compare", "ct/kidneys", "left"),
+        ("side", "finding/Nodule", "left"),
         ("segment", "ct/kidneys", "up"),
     ):
         with pytest.raises(ConfigError):

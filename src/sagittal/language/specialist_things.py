@@ -8,6 +8,7 @@ withheld from training everywhere or nowhere.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -38,6 +39,7 @@ _SIDED = (
     ("{} ({side})", False),
     ("{side} side {}", True),
 )
+_SIDE_IS_SAID = re.compile(r"\b(left|right|both|bilateral|two|multiple)\b")
 _SHORT = {"left": "lt", "right": "rt"}
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -82,7 +84,7 @@ class Thing:
         name: as a card's argument or class calls it.
         kind: anatomy of a volume or of a film, pathology, finding of a film, or only in questions of its own.
         phrases: words for it, without an article; those for it and its like alike.
-        paired: whether it has a left and a right one.
+        paired: whether there is a left and a right one, or it may be on either side.
         removable: whether surgery may have taken it out.
         without: intents and styles whose common questions do not fit it.
         styles: its own styles of question, and ``own``, the share of them.
@@ -117,12 +119,14 @@ class Thing:
         """
         if not self.paired or side not in SIDES:
             raise ConfigError("This has no such side.", expected=f"a pair, and {SIDES}", got=(self.id, side))
-        single = [p for p in self.phrases if not p.plural] or self.phrases
+        free = [p for p in self.phrases if not _SIDE_IS_SAID.search(p.text)]
+        single = [p for p in free if not p.plural] or free
         return tuple(
             Phrase(
                 pattern.format(phrase.text, side=side, letter=side[0].upper(), short=_SHORT[side]),
                 plural=phrase.plural,
                 withheld=withheld or phrase.withheld,
+                mass=phrase.mass,
             )
             for pattern, withheld in _SIDED
             for phrase in single

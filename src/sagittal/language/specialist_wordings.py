@@ -26,6 +26,8 @@ from sagittal.language.voxel_wordings import GRAMMAR_FOLDER as BORROWED_FOLDER
 from sagittal.language.voxel_wordings import Phrase, VoxelWordings
 
 GRAMMAR_FOLDER = Path(__file__).parent / "grammars" / "specialist_questions"
+#: Intents for which one side makes no sense.
+_OF_BOTH_SIDES = ("side", "compare", "count", "classify")
 #: What a question without a specialist is about: of the picture itself (answered by the caller), …
 PICTURE = ("modality", "plane", "sequence", "contrast", "organ", "geometry", "orientation", "date")
 #: … or of something that an answer is known to.
@@ -148,7 +150,7 @@ class SpecialistWordings:
         """
         own = self._table[thing]
         common, special = self._roots(intent, own)
-        if not (common or special) or (side and not common) or (side and intent == "compare"):
+        if not (common or special) or (side and (not common or intent in _OF_BOTH_SIDES)):
             raise ConfigError(
                 "This cannot be asked of that thing.", expected=self.intents(thing), got=(intent, side)
             )
