@@ -110,6 +110,14 @@ def test_a_phrase_names_one_thing_of_an_image():
     assert {key: own for key, own in owners.items() if len(own) > 1} == {}
 
 
+def test_contexts_speak_of_nothing_withheld():
+    kept = [p.text.lower() for t in THINGS.values() for p in t.phrases if p.withheld]
+    for definition in read_source([GRAMMAR_FOLDER / "around" / "contexts.yaml"]).definitions.values():
+        for alternative in definition.alternatives:
+            words = f" {normal(str(alternative.text))} "
+            assert [text for text in kept if f" {normal(text)} " in words] == []
+
+
 def test_what_a_phrase_fits_on_any_image_is_told():
     assert set(WORDINGS.fits("Heart")) == {"film/heart", "ct/heart"}
     assert WORDINGS.fits("heart", "ct") == ["ct/heart"]

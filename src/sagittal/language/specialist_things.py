@@ -173,7 +173,7 @@ def thing_table() -> ThingTable:
     """
     shared = _read(FOLDER / "regions.yaml")
     entries = _entries()
-    kept = _withheld(entries)
+    kept = _withheld(entries, shared["everyday"])
     words = _Words(
         {
             name: {slot: _phrases(texts, f"{name} {slot}") for slot, texts in own.items()}
@@ -203,9 +203,10 @@ def _entries() -> dict[str, _Entry]:
     return found
 
 
-def _withheld(entries: Mapping[str, _Entry]) -> frozenset[str]:
-    """A tenth of each thing's words, in lower case, but never the first, which nobody could do without."""
+def _withheld(entries: Mapping[str, _Entry], everyday: Iterable[str]) -> frozenset[str]:
+    """A tenth of each thing's words, in lower case, but never the first or one that most people say."""
     common = {texts[0].lower() for e in entries.values() for texts in (e.one, e.many, e.mass) if texts}
+    common |= {text.lower() for text in everyday}
     kept = {
         text.lower()
         for owner, e in entries.items()
