@@ -202,3 +202,22 @@ def test_the_more_specific_symbol_wins(tmp_path: Path) -> None:
     grammar = load(tmp_path, text)
     found = [grammar.unrank("a", rank).parts[0] for rank in range(grammar.count("a"))]
     assert found == ["Exact.", "One.", "Many two."]
+
+
+def test_symbols_are_borrowed_from_another_grammar_where_they_are_mentioned(tmp_path):
+    lender = tmp_path / "lender.yaml"
+    lender.write_text(
+        "slots: [label]\nroots: [other]\nsymbols:\n  other: ['<size> <lost> {label}']\n"
+        "  size: [big, small]\n  lost: [x]\n  own: [theirs]\n",
+        encoding="utf-8",
+    )
+    path = tmp_path / "borrower.yaml"
+    path.write_text(small("  a: ['how <size> <own>']\n  own: [ours]"), encoding="utf-8")
+    grammar = Grammar([path], [lender])
+    assert grammar.roots == ("a",)
+    assert {grammar.unrank("a", rank).parts[0] for rank in range(grammar.count("a"))} == {
+        "How big ours.",
+        "How small ours.",
+    }
+    with pytest.raises(ConfigError):
+        Grammar([path])

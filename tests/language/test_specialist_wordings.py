@@ -13,11 +13,11 @@ from sagittal.errors import ConfigError
 from sagittal.language import specialist_wordings
 from sagittal.language.grammar_source import read_source
 from sagittal.language.specialist_exams import exam_question, exams
+from sagittal.language.specialist_intents import INTENTS
 from sagittal.language.specialist_things import IMAGED, REGIONS, thing_table
 from sagittal.language.specialist_wordings import (
     ANSWERED,
     GRAMMAR_FOLDER,
-    INTENTS,
     NO_CALLS,
     PICTURE,
     SpecialistWordings,
@@ -110,6 +110,14 @@ def test_a_phrase_names_one_thing_of_an_image():
     assert {key: own for key, own in owners.items() if len(own) > 1} == {}
 
 
+def test_contexts_speak_of_nothing_withheld():
+    kept = [p.text.lower() for t in THINGS.values() for p in t.phrases if p.withheld]
+    for definition in read_source([GRAMMAR_FOLDER / "around" / "contexts.yaml"]).definitions.values():
+        for alternative in definition.alternatives:
+            words = f" {normal(str(alternative.text))} "
+            assert [text for text in kept if f" {normal(text)} " in words] == []
+
+
 def test_what_a_phrase_fits_on_any_image_is_told():
     assert set(WORDINGS.fits("Heart")) == {"film/heart", "ct/heart"}
     assert WORDINGS.fits("heart", "ct") == ["ct/heart"]
@@ -197,10 +205,15 @@ def test_one_of_a_pair_is_named_with_its_side():
                 assert asked.side == side
                 assert re.search(rf"\b({side}|{side[0]}|lt|rt)\b", asked.question.lower()), asked
                 assert not re.search(rf"\b{other}\b", asked.question.lower()), asked
+    for thing in ("finding/Pleural Effusion", "ct/kidney stone"):
+        asked = [WORDINGS.ask("presence", thing, rng, side="left").question for _ in range(200)]
+        assert all(re.search(r"\b(left|l|lt)\b", text.lower()) for text in asked)
+        assert not any(re.search(r"bilateral|\ba (pleural )?fluid\b(?! coll)", text) for text in asked)
     assert WORDINGS.things()["ct/kidneys"].sides == {"left": "left kidney", "right": "right kidney"}
     for bad in (
         ("segment", "ct/liver", "left"),
         ("compare", "ct/kidneys", "left"),
+        ("side", "finding/Nodule", "left"),
         ("segment", "ct/kidneys", "up"),
     ):
         with pytest.raises(ConfigError):

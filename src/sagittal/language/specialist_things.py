@@ -8,6 +8,7 @@ withheld from training everywhere or nowhere.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -38,6 +39,7 @@ _SIDED = (
     ("{} ({side})", False),
     ("{side} side {}", True),
 )
+_SIDE_IS_SAID = re.compile(r"\b(left|right|both|bilateral|two|multiple)\b")
 _SHORT = {"left": "lt", "right": "rt"}
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -69,6 +71,7 @@ class _Words(NamedTuple):
 
     changes: Mapping[str, Mapping[str, tuple[Phrase, ...]]]
     parts: Mapping[str, Sequence[str]]
+    halves: Mapping[str, tuple[Phrase, ...]]
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Thing:
         name: as a card's argument or class calls it.
         kind: anatomy of a volume or of a film, pathology, finding of a film, or only in questions of its own.
         phrases: words for it, without an article; those for it and its like alike.
-        paired: whether it has a left and a right one.
+        paired: whether there is a left and a right one, or it may be on either side.
         removable: whether surgery may have taken it out.
         without: intents and styles whose common questions do not fit it.
         styles: its own styles of question, and ``own``, the share of them.
@@ -89,6 +92,7 @@ class Thing:
         sides: side → what a card calls that one, where it has an argument of its own.
         change: words for what its size may have become: ``big`` adjectives and ``growth`` nouns.
         part: words for where in the body it may lie.
+        half: words for what has a left and a right one there; none in the trunk.
     """
 
     id: str
@@ -105,6 +109,7 @@ class Thing:
     sides: Mapping[str, str]
     change: Mapping[str, tuple[Phrase, ...]]
     part: tuple[Phrase, ...]
+    half: tuple[Phrase, ...]
 
     def sided(self, side: str) -> tuple[Phrase, ...]:
         """Words for the left or the right one.
@@ -114,12 +119,14 @@ class Thing:
         """
         if not self.paired or side not in SIDES:
             raise ConfigError("This has no such side.", expected=f"a pair, and {SIDES}", got=(self.id, side))
-        single = [p for p in self.phrases if not p.plural] or self.phrases
+        free = [p for p in self.phrases if not _SIDE_IS_SAID.search(p.text)]
+        single = [p for p in free if not p.plural] or free
         return tuple(
             Phrase(
                 pattern.format(phrase.text, side=side, letter=side[0].upper(), short=_SHORT[side]),
                 plural=phrase.plural,
                 withheld=withheld or phrase.withheld,
+                mass=phrase.mass,
             )
             for pattern, withheld in _SIDED
             for phrase in single
@@ -133,12 +140,10 @@ class ThingTable:
     Attributes:
         things: by id, in the tables' order.
         images: imaged region → kind of image (``any`` always) → words for it, with an article.
-        half: imaged region → words for what has a left and a right one.
     """
 
     things: Mapping[str, Thing]
     images: Mapping[str, Mapping[str, tuple[Phrase, ...]]]
-    half: Mapping[str, tuple[Phrase, ...]]
 
     def __getitem__(self, thing: str) -> Thing:
         """The thing of an id.
@@ -168,16 +173,17 @@ def thing_table() -> ThingTable:
     """
     shared = _read(FOLDER / "regions.yaml")
     entries = _entries()
-    kept = _withheld(entries)
+    kept = _withheld(entries, shared["everyday"])
     words = _Words(
         {
             name: {slot: _phrases(texts, f"{name} {slot}") for slot, texts in own.items()}
             for name, own in shared["changes"].items()
         },
         {name: own["part"] for name, own in shared["regions"].items()},
+        _halves(shared["regions"]),
     )
     things = {name: _thing(name, entry, kept, words) for name, entry in entries.items()}
-    return ThingTable(things, _images(shared["regions"]), _halves(shared["regions"]))
+    return ThingTable(things, _images(shared["regions"]))
 
 
 def _entries() -> dict[str, _Entry]:
@@ -197,9 +203,10 @@ def _entries() -> dict[str, _Entry]:
     return found
 
 
-def _withheld(entries: Mapping[str, _Entry]) -> frozenset[str]:
-    """A tenth of each thing's words, in lower case, but never the first, which nobody could do without."""
+def _withheld(entries: Mapping[str, _Entry], everyday: Iterable[str]) -> frozenset[str]:
+    """A tenth of each thing's words, in lower case, but never the first or one that most people say."""
     common = {texts[0].lower() for e in entries.values() for texts in (e.one, e.many, e.mass) if texts}
+    common |= {text.lower() for text in everyday}
     kept = {
         text.lower()
         for owner, e in entries.items()
@@ -261,6 +268,7 @@ def _thing(owner: str, entry: _Entry, kept: frozenset[str], words: _Words) -> Th
         fits=entry.fits,
         sides={str(side): own for side, own in entry.sides.items()},
         change=words.changes[entry.change] if entry.change else {},
+        half=words.halves[IMAGED[region]],
         part=_phrases(entry.part or words.parts[IMAGED[region]], f"{owner} part"),
     )
 

@@ -9,64 +9,25 @@ specialist come with their answer where no image is needed for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 
 from sagittal.errors import ConfigError
 from sagittal.language.grammar import Grammar, Pool
 from sagittal.language.specialist_exams import exam_question, exams
+from sagittal.language.specialist_intents import INTENTS, Intent, common_styles
 from sagittal.language.specialist_things import IMAGED, REGIONS, Thing, ThingTable, thing_table
 from sagittal.language.voxel_everyday import TypingConfig, as_typed
 from sagittal.language.voxel_wordings import GRAMMAR_FOLDER as BORROWED_FOLDER
 from sagittal.language.voxel_wordings import Phrase, VoxelWordings
 
 GRAMMAR_FOLDER = Path(__file__).parent / "grammars" / "specialist_questions"
-Intent = Literal[
-    "segment", "presence", "size", "side", "location", "describe", "compare", "count", "classify"
-]
-INTENTS: tuple[Intent, ...] = get_args(Intent)
-#: Kind of a thing → intent → styles of question, each as likely as the next.
-_STYLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "organ": {
-        "segment": ("thing",),
-        "size": ("thing", "organ"),
-        "location": ("organ",),
-        "describe": ("organ",),
-        "compare": ("organ",),
-        "presence": ("organ",),
-    },
-    "shadow": {
-        "segment": ("thing",),
-        "size": ("outline", "organ"),
-        "location": ("organ",),
-        "describe": ("organ",),
-        "compare": ("organ",),
-    },
-    "pathology": {
-        "segment": ("thing",),
-        "presence": ("pathology",),
-        "size": ("thing", "thing", "pathology"),
-        "side": ("pathology",),
-        "location": ("pathology",),
-        "describe": ("pathology", "pathology", "pathology", "shape"),
-        "count": ("pathology",),
-    },
-    "finding": {
-        "segment": ("thing",),
-        "presence": ("pathology", "pathology", "finding"),
-        "size": ("finding",),
-        "side": ("pathology",),
-        "location": ("pathology",),
-        "describe": ("pathology",),
-        "count": ("pathology",),
-    },
-    "whole": {},
-}
+#: Intents for which one side makes no sense.
+_OF_BOTH_SIDES = ("side", "compare", "count", "classify")
 #: What a question without a specialist is about: of the picture itself (answered by the caller), …
 PICTURE = ("modality", "plane", "sequence", "contrast", "organ", "geometry", "orientation", "date")
 #: … or of something that an answer is known to.
@@ -189,7 +150,7 @@ class SpecialistWordings:
         """
         own = self._table[thing]
         common, special = self._roots(intent, own)
-        if not (common or special) or (side and not common) or (side and intent == "compare"):
+        if not (common or special) or (side and (not common or intent in _OF_BOTH_SIDES)):
             raise ConfigError(
                 "This cannot be asked of that thing.", expected=self.intents(thing), got=(intent, side)
             )
@@ -268,29 +229,13 @@ class SpecialistWordings:
 
     def _roots(self, intent: Intent, thing: Thing) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Roots of the common styles, and of the thing's own."""
-        styles = _STYLES[thing.kind].get(intent, ())
-        if intent in thing.without or not _APPLIES.get(intent, _always)(thing):
-            styles = ()
-        common = tuple(f"{intent} {style}" for style in styles if style not in thing.without)
+        common = tuple(f"{intent} {style}" for style in common_styles(intent, thing))
         own = tuple(f"{intent} {style}" for style in thing.styles)
         return common, tuple(root for root in own if root in self._asked.roots)
 
     def _surroundings(self, thing: Thing, image: str) -> dict[str, Sequence[Phrase]]:
-        half = self._table.half[IMAGED[thing.region]]
-        words: dict[str, Sequence[Phrase]] = {"half": half, "part": thing.part, **thing.change}
+        words: dict[str, Sequence[Phrase]] = {"half": thing.half, "part": thing.part, **thing.change}
         return {**words, **self._table.image_words(thing.region, image)}
-
-
-def _always(thing: Thing) -> bool:
-    return True
-
-
-#: When an intent has a sense of a thing at all.
-_APPLIES: Mapping[str, Callable[[Thing], bool]] = {
-    "presence": lambda thing: thing.kind != "organ" or thing.removable,
-    "compare": lambda thing: thing.paired and any(not p.plural for p in thing.phrases),
-    "count": lambda thing: any(p.plural and not p.withheld for p in thing.phrases),
-}
 
 
 def _named(thing: Thing, intent: Intent, side: str) -> Sequence[Phrase]:

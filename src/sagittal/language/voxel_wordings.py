@@ -29,7 +29,8 @@ FEWEST_SYNONYMS = 3
 _SLOT = re.compile(r"\{([a-z]+)\}")
 #: Verbs that follow the number of the first structure.
 _VERBS = {"is": ("is", "are"), "was": ("was", "were"), "does": ("does", "do"), "has": ("has", "have"),
-          "an": ("a", "some"), "it": ("it", "they"), "them": ("it", "them")}  # fmt: skip
+          "an": ("a", "some"), "one": ("a", ""), "it": ("it", "they"), "them": ("it", "them")}  # fmt: skip
+_ARTICLES = ("an", "one")
 #: Never misspelt, like abbreviations: one letter more or less and they are another word, or none.
 _PROTECTED = frozenset(
     ("left", "right", "first", "last", "second", "later", "earlier", "before", "after", "contrast")
@@ -178,7 +179,7 @@ def _filled(
 
     def words(match: re.Match[str]) -> str:
         slot = match.group(1)
-        if slot == "an" and "a" in chosen and chosen["a"].mass:
+        if slot in _ARTICLES and "a" in chosen and chosen["a"].mass:
             return ""
         return _VERBS[slot][plural] if slot in _VERBS else chosen[slot].text
 
