@@ -26,7 +26,7 @@ from sagittal.language.specialist_answers import (
     mask_answer,
 )
 from sagittal.language.specialist_things import IMAGED
-from sagittal.language.specialist_wordings import SpecialistWordings
+from sagittal.language.specialist_wordings import PICTURE, SpecialistWordings
 from sagittal.language.voxel_everyday import TypingConfig
 from sagittal.specialists.card import SpecialistCard
 from sagittal.specialists.feedback import colour_name
@@ -160,7 +160,13 @@ class TalkMaker:
         region = {"brain": "brain", "film": "film", "ct": "ct"}[imaged]
         found = self._wordings.no_call(rng, self._pool, region=region, image=kinds[0])
         answer = found.answer or _of_picture(found.kind, imaged, kinds)
-        words = asked(self._typed(found.question, region, rng), kinds, pictures=imaged == "film")
+        # Choices stand on lines of their own; of a patient, only questions about a picture say something.
+        question = (
+            found.question
+            if found.kind == "exam"
+            else self._typed(found.question, region if found.kind in PICTURE else None, rng)
+        )
+        words = asked(question, kinds, pictures=imaged == "film")
         return Talk((Turn(words, answer, self._picture(imaged, rng)),), f"none/{found.kind}")
 
     def _declined(self, offers: Sequence[Offer], rng: np.random.Generator) -> Talk | None:
@@ -197,7 +203,7 @@ class TalkMaker:
         typed = self._typed(found.question, thing.partition("/")[0], rng)
         return asked(typed, kinds, pictures=looks_at == "picture")
 
-    def _typed(self, question: str, region: str, rng: np.random.Generator) -> str:
+    def _typed(self, question: str, region: str | None, rng: np.random.Generator) -> str:
         if self._typing is None:
             return question
         return self._wordings.typed(question, rng, self._typing, region)
