@@ -7,6 +7,9 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import yaml
+
+from sagittal.specialists.card import SpecialistCard
 from sagittal.study import KINDS
 
 HERE = Path(__file__).parent
@@ -27,3 +30,11 @@ def test_every_line_keeps_to_the_schema():
     kinds = Counter(line["why"].split(":")[0] for line in lines)
     assert kinds == {"one": 197, "none": 80, "unsuitable": 31}
     assert all(bool(line["calls"]) == line["why"].startswith("one") for line in lines)
+
+
+def test_the_cards_have_every_argument_that_is_called():
+    documents = yaml.safe_load_all((HERE / "trigger_cards.yaml").read_text("utf-8"))
+    cards = {card.name: card for card in map(SpecialistCard.model_validate, documents)}
+    lines = [json.loads(line) for line in QUESTIONS.read_text("utf-8").splitlines()]
+    assert {name for line in lines for name in line["cards"]} == set(cards)
+    assert all(argument in cards[name].arguments for line in lines for name, argument in line["calls"])
