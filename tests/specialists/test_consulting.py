@@ -103,7 +103,7 @@ def ask(voice, image=None, cards=(SEGMENTER, FINDER, EMPTY, BROKEN), pool=None):
     programs: Mapping[str, Program] = {c.name: Program(c, here, here.parent, "none:none") for c in cards}
     library = Library(STANDARD, specialist_library(programs, study, pool or Pool()))
     images = {image.kind: image}
-    planner = ConsultingPlanner(voice, images)
+    planner = ConsultingPlanner(voice, images, {card.name: card for card in cards})
     return converse(planner, Host(library), images, limits=Limits(programs=16, errors=8))
 
 
@@ -150,8 +150,10 @@ def test_a_film_has_shares_and_the_ratio_of_heart_and_lungs():
 
 def test_classes_are_told_as_yes_and_no():
     voice = Script("<Findings(all)>", "There is a cyst.")
-    assert ask(voice).text == "There is a cyst."
+    outcome = ask(voice)
+    assert outcome.text == "There is a cyst."
     assert voice.told[1][0].text == "Findings(all):\ncyst: yes\nfracture: no"
+    assert not [step for step in outcome.steps if "error" in str(step.output)]
     assert voice.told[1][0].picture is None
 
 

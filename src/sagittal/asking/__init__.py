@@ -48,6 +48,7 @@ def ask(
     session: Grouping = "auto",
     regions: Sequence[str | Region] = (),
     slice: str | None = None,
+    specialists: Sequence[str] | None = None,
 ) -> Answer:
     """Ask a question about a patient's scans, or about a picture.
 
@@ -63,6 +64,8 @@ def ask(
         regions: places that the question points at, as text (``box:40,52,80,95``; see
             :mod:`sagittal.asking.regions`) or as regions; in voxels, such a region's are the image's own.
         slice: the slice of a volume that is looked at, ``axial:90``; see :mod:`sagittal.asking.slices`.
+        specialists: names of those that a model may call (:mod:`sagittal.specialists`); all that can run when
+            ``None``, none of an empty list.
 
     Returns:
         The answer; an abstention says why.
@@ -71,4 +74,4 @@ def ask(
         InputError: the images, the question or the folder cannot be used; with what to do instead.
     """
     case = open_case(study, model=model, session=session)
-    return ask_case(case, question, out, regions=regions, slice=slice).answer
+    return ask_case(case, question, out, regions=regions, slice=slice, specialists=specialists).answer

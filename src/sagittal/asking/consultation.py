@@ -12,11 +12,12 @@ import numpy as np
 
 from sagittal import __version__
 from sagittal.agent.host import Host
-from sagittal.agent.loop import ASKED, Outcome, converse
+from sagittal.agent.library import Library
+from sagittal.agent.loop import ASKED, Limits, Outcome, converse
 from sagittal.agent.standard import STANDARD
 from sagittal.answer import Answer, FieldValue, MaskFile, VolumeFile
 from sagittal.asking.case import Case, Report
-from sagittal.asking.models import Answerer, Choice, Offer, PictureSpeaker, Speaker
+from sagittal.asking.models import Answerer, Choice, Consultant, Offer, PictureSpeaker, Speaker
 from sagittal.asking.pointing import View
 from sagittal.asking.question import clean_question
 from sagittal.asking.stages import Stages, TimedPlanner
@@ -73,6 +74,7 @@ def consult(
     *,
     regions: Sequence[str | Region] = (),
     slice: str | None = None,
+    specialists: Sequence[str] | None = None,
     report: Report | None = None,
 ) -> Consultation:
     """Ask one question.
@@ -82,6 +84,7 @@ def consult(
         question: in words.
         regions, slice: what is looked at, see :meth:`sagittal.asking.case.Case.pointed`; without them, what
             the case says.
+        specialists: names of those that a model may call; all that can run when ``None``.
         report: told of each stage.
 
     Raises:
@@ -94,7 +97,7 @@ def consult(
     if regions or slice is not None:
         with stages("read regions"):
             case = case.pointed(regions, slice)
-    asked = _Asked(question, _looked_at(case), case.view)
+    asked = _Asked(question, _looked_at(case), case.view, specialists)
     tell = report or (lambda _: None)
     name, outcome, tried = _first_answer(case.choice, asked, stages, tell)
     several = case.view is None and len(case.volumes.visits) > 1
@@ -130,6 +133,7 @@ class _Asked:
     question: str
     volumes: Mapping[str, Image]
     view: View | None
+    specialists: Sequence[str] | None = None
 
 
 def _looked_at(case: Case) -> Mapping[str, Image]:
@@ -184,7 +188,21 @@ def _attempt(offer: Offer, asked: _Asked, stages: Stages, tell: Report) -> Outco
     if isinstance(answerer, Speaker):
         with stages(_SPEAKING):
             return answerer.reply(asked.question, asked.volumes)
+    if isinstance(answerer, Consultant):
+        return _consult(answerer, asked, stages)
     return _converse(answerer, asked.question, asked.volumes, stages)
+
+
+def _consult(answerer: Consultant, asked: _Asked, stages: Stages) -> Outcome:
+    """A conversation with specialists, by the same loop; a call that fails is no reason to end it."""
+    with stages(_RUNNING):
+        planner, library, images = answerer.consultation(
+            asked.question, asked.volumes, asked.view, asked.specialists
+        )
+        timed = TimedPlanner(planner, stages, _WRITING)
+        outcome = converse(timed, Host(Library(STANDARD, library)), images, limits=Limits(24, 12))
+    stages.seconds[_RUNNING] -= stages.seconds.get(_WRITING, 0.0)
+    return outcome
 
 
 def _converse(answerer: Answerer, question: str, volumes: Mapping[str, Image], stages: Stages) -> Outcome:
@@ -247,12 +265,13 @@ def ask_case(
     *,
     regions: Sequence[str | Region] = (),
     slice: str | None = None,
+    specialists: Sequence[str] | None = None,
     report: Report | None = None,
 ) -> Consultation:
     """Ask, and write masks, images, picture and ``answer.json`` where ``out`` names a folder.
 
     Args:
-        case, question, regions, slice, report: as for :func:`consult`.
+        case, question, regions, slice, specialists, report: as for :func:`consult`.
         out: a new or empty folder, or that of an earlier answer.
 
     Raises:
@@ -263,7 +282,7 @@ def ask_case(
 
     if out is not None:
         check_folder(Path(out))
-    made = consult(case, question, regions=regions, slice=slice, report=report)
+    made = consult(case, question, regions=regions, slice=slice, specialists=specialists, report=report)
     if out is None:
         return made
     (report or (lambda _: None))("drawing")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from sagittal.agent.library import Library
 from sagittal.agent.loop import Outcome, Planner
 from sagittal.agent.toolbox import Toolbox
 from sagittal.asking.slices import slices_in, whole_picture
@@ -70,7 +71,38 @@ class PictureSpeaker(Protocol):
         """Answer a question about what is looked at."""
 
 
-Model = Answerer | Speaker | PictureSpeaker
+@runtime_checkable
+class Consultant(Protocol):
+    """A loaded model that calls specialists."""
+
+    def check(self, images: Sequence[Image]) -> None:
+        """Refuse images that the model cannot see anything in.
+
+        Raises:
+            InputError: saying which, and why.
+        """
+
+    def consultation(
+        self,
+        question: str,
+        volumes: Mapping[str, Image],
+        view: View | None,
+        specialists: Sequence[str] | None,
+    ) -> tuple[Planner, Library, Mapping[str, Image]]:
+        """Planner, the specialists' functions, and the images of one conversation.
+
+        Args:
+            question: in words.
+            volumes: variable → image.
+            view: the slice that is looked at; ``None`` for whole volumes.
+            specialists: names of those that may be called; all that can run when ``None``.
+
+        Raises:
+            InputError: one of them cannot run.
+        """
+
+
+Model = Answerer | Speaker | PictureSpeaker | Consultant
 
 
 @dataclass(frozen=True)
@@ -113,7 +145,7 @@ def agent_of(offer: Offer) -> Answerer:
         ConfigError: it answers by itself.
     """
     loaded = offer.load()
-    if isinstance(loaded, Speaker | PictureSpeaker):
+    if isinstance(loaded, Speaker | PictureSpeaker | Consultant):
         raise ConfigError(
             "This measures models that write programs.", expected="such as voxelprompt-small", got=offer.name
         )
@@ -144,12 +176,19 @@ def _open_imax(folder: Path) -> PictureSpeaker:
     return IMAXAnswerer.load(folder)
 
 
+def _open_vila_m3(folder: Path) -> Consultant:
+    from sagittal.asking.vila_m3 import VilaM3Answerer
+
+    return VilaM3Answerer.load(folder)
+
+
 #: Kind of checkpoint, and what a vision-language model is for → how it is loaded.
 OPENERS: Mapping[str, Callable[[Path], Model]] = {
     "voxelprompt": _open_voxelprompt,
     "vlm/mpllm": _open_mpllm,
     "vlm/medplib": _open_medplib,
     "vlm/imax": _open_imax,
+    "vlm/vila-m3": _open_vila_m3,
 }
 
 

@@ -126,7 +126,8 @@ def consult(study: Study, trigger: Trigger, programs: Mapping[str, Program], poo
     caller = _Caller(trigger)
     images = {f"image{n}": image for n, image in enumerate(study.images)}
     library = Library(STANDARD, specialist_library(programs, study, pool))
-    outcome = converse(ConsultingPlanner(caller, images), Host(library), images, limits=Limits(8, 8))
+    cards = {name: program.card for name, program in programs.items()}
+    outcome = converse(ConsultingPlanner(caller, images, cards), Host(library), images, limits=Limits(8, 8))
     if caller.told is None:
         # Nothing was found out, so that the conversation ended with what is told of that.
         return Told(outcome.text), False

@@ -83,6 +83,9 @@ def ask(
             "with several images.",
         ),
     ] = None,
+    specialists: Annotated[
+        str, typer.Option(help="Models that a model may call: auto (all that can run), none, or NAME,NAME.")
+    ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print answer.json.")] = False,
 ) -> None:
     """Ask a question about scans of the head, or a picture: words, measurements, masks, and the steps."""
@@ -101,13 +104,19 @@ def ask(
             case = case.pointed(region or (), slice_name)
     print_case(errors() if as_json else output(), case)
     with _status() as report:
-        made = ask_case(case, question, out, report=report)
+        made = ask_case(case, question, out, specialists=_named(specialists), report=report)
     for warning in made.answer.warnings:
         errors().print(f"Warning: {warning}", markup=False, soft_wrap=True)
     if as_json:
         print_json(made.answer.to_json())
         return
     print_answer(made, out)
+
+
+def _named(specialists: str) -> list[str] | None:
+    if specialists == "auto":
+        return None
+    return [] if specialists == "none" else [name.strip() for name in specialists.split(",")]
 
 
 def _study_and_question(arguments: list[str]) -> tuple[list[str], str]:

@@ -44,6 +44,11 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _is_false(value: object) -> bool:
+    # Cards of before there was the field stay as they are.
+    return value is False
+
+
 class Accepts(_Frozen):
     """Which studies a model can answer about; ``ask --model auto`` chooses by it."""
 
@@ -53,6 +58,9 @@ class Accepts(_Frozen):
     regions: bool = Field(False, description="whether the asker may point at a place")
     pictures: bool = Field(
         default=False, description="whether it looks at one picture or slice; else at whole volumes"
+    )
+    either: bool = Field(
+        default=False, exclude_if=_is_false, description="whether it looks at pictures, slices and volumes"
     )
 
     def why_not(self, study: Study, *, regions: bool = False, sliced: bool = False) -> str | None:
@@ -85,6 +93,8 @@ class Accepts(_Frozen):
 
     def _wrong_depth(self, flat: bool, sliced: bool) -> str | None:
         """Why one slice is too little, or a volume too much."""
+        if self.either:
+            return None
         if self.pictures:
             return None if flat or sliced else "it looks at one slice of a volume, and none is named"
         if flat:

@@ -173,6 +173,8 @@ class SpecialistCard(_Frozen):
         left, found = list(study.images), []
         for kinds in self.images:
             fit = [i for kind in kinds for i in left if i.kind == kind]
+            # A slice that is looked at stands beside the volume that it is of.
+            fit = [i for i in fit if (min(i.shape) == 1) == (self.looks_at == "picture")] or fit
             if not fit:
                 there = ", ".join(dict.fromkeys(i.kind for i in study.images)) or "no image"
                 return f"it needs {' or '.join(KINDS[k] for k in kinds)}; given: {there}"

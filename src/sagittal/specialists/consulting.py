@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sagittal.agent.loop import Feedback
 from sagittal.agent.text import harmless
 from sagittal.language.specialist_answers import DECLINED
+from sagittal.specialists.card import SpecialistCard
 from sagittal.specialists.feedback import fault_text, masks_text, shown_slice
 from sagittal.specialists.looking import Look
 from sagittal.specialists.measuring import Found, facts_program, found_of
@@ -69,11 +70,18 @@ class ConsultingPlanner:
     Args:
         voice: the language model.
         images: variable → image, of what is looked at.
+        cards: specialists that may be called, by name.
         plane: in which overlays of volumes are shown.
     """
 
-    def __init__(self, voice: Voice, images: Mapping[str, Image], plane: str = "axial") -> None:
-        self._voice, self._images, self._plane = voice, images, plane
+    def __init__(
+        self,
+        voice: Voice,
+        images: Mapping[str, Image],
+        cards: Mapping[str, SpecialistCard],
+        plane: str = "axial",
+    ) -> None:
+        self._voice, self._images, self._cards, self._plane = voice, images, cards, plane
         self._script = self._conversation()
         self._calls = 0
         #: Expression of a program → how its value is written.
@@ -112,7 +120,10 @@ class ConsultingPlanner:
         """Call a specialist, measure what it gave, and tell."""
         self._calls += 1
         variable = f"result{self._calls}"
-        feedback = yield f'{variable} = {trigger.name}("{_plain(trigger.argument)}")'
+        card = self._cards.get(trigger.name)
+        # Classes are read out, and leave nothing to keep.
+        keeps = f"{variable} = " if card is None or card.masks else ""
+        feedback = yield f'{keeps}{trigger.name}("{_plain(trigger.argument)}")'
         payload = feedback.readings[-1].payload if feedback.readings else None
         if not isinstance(payload, Call):
             return self._told_of_fault(trigger, payload)
