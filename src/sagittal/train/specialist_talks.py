@@ -92,10 +92,14 @@ class TalkMaker:
 
     def __call__(self, number: int) -> Batch:
         """The batch of a number."""
+        return self.with_offers(number)[0]
+
+    def with_offers(self, number: int) -> tuple[Batch, list[Offer]]:
+        """The batch of a number, and the cards that it shows."""
         rng = np.random.default_rng([self._seed, number])
         offers = self._offers.draw(rng)
         talks = tuple(self._talk(offers, rng) for _ in range(self._batch))
-        return Batch(system_prompt([offer.card for offer in offers]), talks)
+        return Batch(system_prompt([offer.card for offer in offers]), talks), offers
 
     def _talk(self, offers: Sequence[Offer], rng: np.random.Generator) -> Talk:
         chance = rng.random()
