@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2] / "src" / "sagittal"
 LINES = [
     ["errors"],
     ["files"],
+    ["wheels"],
     ["runtime"],
     ["geometry"],
     ["resampling"],

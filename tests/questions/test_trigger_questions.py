@@ -1,4 +1,4 @@
-"""The questions for specialists are the frozen ones, and every line keeps to the README's schema."""
+"""The questions for specialists are the frozen ones, and every line keeps to the schema of specialists.md."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ HERE = Path(__file__).parent
 QUESTIONS = HERE / "trigger_questions.jsonl"
 
 
-def test_the_file_is_the_one_that_the_readme_names():
-    assert hashlib.sha256(QUESTIONS.read_bytes()).hexdigest() in (HERE / "README.md").read_text("utf-8")
+def test_the_file_is_the_one_that_its_page_names():
+    assert hashlib.sha256(QUESTIONS.read_bytes()).hexdigest() in (HERE / "specialists.md").read_text("utf-8")
 
 
 def test_every_line_keeps_to_the_schema():

@@ -29,6 +29,7 @@ from sagittal.cli import (
     evaluate,
     info,
     library,
+    models,
     paraphrase,
     rate,
     reproduce,
@@ -52,7 +53,7 @@ app = typer.Typer(
 )
 for group in (
     ask, info, describe, simulate, build, check, atlas, rate, paraphrase, converse, library,
-    specialists, train, evaluate, reproduce, doctor,
+    specialists, models, train, evaluate, reproduce, doctor,
 ):  # fmt: skip
     group.register(app)
 

@@ -73,7 +73,7 @@ class Triggered:
 
 
 def read_items(path: str | Path) -> list[TriggerItem]:
-    """Items of a JSON-lines file, as ``tests/questions/README.md`` describes them.
+    """Items of a JSON-lines file, as ``tests/questions/specialists.md`` describes them.
 
     Raises:
         FileFormatError: it is not such a file.
