@@ -122,10 +122,11 @@ def _begun() -> tuple[VLM, Chat]:
 
 def _train(given: argparse.Namespace) -> None:
     model, chat = _begun()
+    freeze_encoder(model)
     if given.step == "all":
+        # The mean is of what was trained then.
         use_mean(torch.load(given.out / "words" / "last.pt", weights_only=True), model)
-    else:
-        freeze_encoder(model)
+        model.encoder.requires_grad_(True)
     cards = {name: entry.card for name, entry in specialists().entries.items()}
     edge = model.config.encoder.size[0]
     streams = []
