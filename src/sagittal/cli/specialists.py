@@ -41,8 +41,12 @@ def show_all(as_json: AsJson = False) -> None:
         table.add_column(heading, overflow="fold", no_wrap=heading == "name")
     for name, entry in known.entries.items():
         row = _row(name, entry)
-        table.add_row(*(Text(text) for text in (name, entry.card.summary, row["takes"], row["state"])))
+        # What it lacks may be long: check tells.
+        state = "not whole" if row["enabled"] and row["lacks"] else row["state"]
+        table.add_row(*(Text(text) for text in (name, entry.card.summary, row["takes"], state)))
     output().print(table)
+    if any(entry.enabled and entry.lacks() for entry in known.entries.values()):
+        output().print("What is not whole, and how to make it so: sagittal specialists check", style="dim")
     _tell(known)
 
 
