@@ -134,4 +134,4 @@ def test_checkpoints_ship_or_are_the_users_own(tmp_path, monkeypatch):
 
 
 def test_openers_are_for_models_that_can_be_asked():
-    assert set(models.OPENERS) == {"voxelprompt", "vlm/mpllm", "vlm/medplib", "vlm/imax"}
+    assert set(models.OPENERS) == {"voxelprompt", "vlm/mpllm", "vlm/medplib", "vlm/imax", "vlm/vila-m3"}
