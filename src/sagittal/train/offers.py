@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from sagittal.language.specialist_things import IMAGED, Region
 from sagittal.language.specialist_wordings import SpecialistWordings
 from sagittal.specialists.card import SpecialistCard
+
+T = TypeVar("T")
 
 #: Card → region of the things that it is asked for.
 REGION_OF: Mapping[str, Region] = {
@@ -26,6 +29,8 @@ _MADE_UP_IMAGES: Mapping[Region, tuple[tuple[tuple[str, ...], ...], ...]] = {
     "brain": ((("t1",),), (("flair",),), (("t1c",), ("flair",)), (("t1", "t1c", "t2", "flair"),)),
     "film": ((("cxr",),),), "finding": ((("cxr",),),), "ct": ((("ct",),),),
 }  # fmt: skip
+# As often as they know different things.
+_MADE_UP_REGIONS: tuple[Region, ...] = ("brain", "brain", "ct", "ct", "ct", "film", "finding")
 _STEMS: Mapping[Region, tuple[str, ...]] = {
     "brain": ("Neuro", "Brain", "Head", "Cere", "Lesion", "Cortex", "MR", "Vol"),
     "film": ("Chest", "Thorax", "CXR", "Film", "Cardio", "Lung"),
@@ -84,13 +89,18 @@ class Offers:
         self._cards = {name: card for name, card in cards.items() if name in REGION_OF}
         self._known = wordings.things()
 
-    def draw(self, rng: np.random.Generator) -> list[Offer]:
-        """Two to six cards; no two of them know one thing of one kind of image."""
-        wanted, made = int(rng.integers(2, 7)), []
+    def draw(self, rng: np.random.Generator, imaged: str | None = None) -> list[Offer]:
+        """One to six cards; no two of them know one thing of one kind of image.
+
+        Args:
+            rng: of the draws.
+            imaged: what all of them look at, as where they suit a study; anything when ``None``.
+        """
+        wanted, made = int(rng.integers(1 if imaged else 2, 7)), []
         taken: set[str] = set()
         names: set[str] = set()
         for _ in range(4 * wanted):
-            offer = self._made_up(rng) if rng.random() < MADE_UP else self._shipped(rng)
+            offer = self._made_up(rng, imaged) if rng.random() < MADE_UP else self._shipped(rng, imaged)
             own = {_shared(thing) for thing in offer.things.values()}
             if offer.is_reader:
                 own.add("film/every finding")
@@ -103,8 +113,8 @@ class Offers:
                 break
         return made
 
-    def _shipped(self, rng: np.random.Generator) -> Offer:
-        base = str(rng.choice(sorted(self._cards)))
+    def _shipped(self, rng: np.random.Generator, imaged: str | None) -> Offer:
+        base = _pick([name for name in sorted(self._cards) if imaged in (None, IMAGED[REGION_OF[name]])], rng)
         card, region = self._cards[base], REGION_OF[base]
         arguments = [a for a in card.arguments if f"{region}/{a}" in self._known or region == "finding"]
         if len(arguments) > 3 and rng.random() < FEWER:
@@ -117,8 +127,8 @@ class Offers:
         things = {a: "finding/findings" if region == "finding" else f"{region}/{a}" for a in arguments}
         return Offer(shown, base, region, {a: a for a in arguments}, things)
 
-    def _made_up(self, rng: np.random.Generator) -> Offer:
-        region: Region = ("brain", "brain", "ct", "ct", "ct", "film", "finding")[int(rng.integers(7))]
+    def _made_up(self, rng: np.random.Generator, imaged: str | None) -> Offer:
+        region = _pick([r for r in _MADE_UP_REGIONS if imaged in (None, IMAGED[r])], rng)
         name = self._name(region, rng)
         images = _MADE_UP_IMAGES[region][int(rng.integers(len(_MADE_UP_IMAGES[region])))]
         if region == "finding":
@@ -162,5 +172,5 @@ def _shared(thing: str) -> str:
     return f"{IMAGED[region]}/{name}"
 
 
-def _pick(among: Sequence[str], rng: np.random.Generator) -> str:
+def _pick(among: Sequence[T], rng: np.random.Generator) -> T:
     return among[int(rng.integers(len(among)))]

@@ -25,7 +25,7 @@ from sagittal.language.specialist_answers import (
     findings_answer,
     mask_answer,
 )
-from sagittal.language.specialist_things import IMAGED
+from sagittal.language.specialist_things import IMAGED, Thing
 from sagittal.language.specialist_wordings import PICTURE, SpecialistWordings
 from sagittal.language.voxel_everyday import TypingConfig
 from sagittal.specialists.card import SpecialistCard
@@ -39,7 +39,11 @@ from sagittal.train.talks import Batch, Talk, Turn
 T = TypeVar("T")
 
 #: Shares of conversations: a specialist is called, none is needed; none suits takes the rest.
-CALLED, NOT_NEEDED = 0.66, 0.24
+CALLED, NOT_NEEDED = 0.58, 0.22
+#: Share of batches whose cards all suit the images, as ``sagittal ask`` shows them.
+SUITABLE = 0.6
+#: Share of what no card knows that the images might show.
+NEAR = 0.7
 #: IMAX's findings → things of the table, where they are called otherwise.
 FINDING_THINGS: Mapping[str, str] = {"Edema": "oedema", "Pleural Effusion": "effusion"}
 _KINDS = {
@@ -88,6 +92,8 @@ class TalkMaker:
         for place, (case, _, _) in enumerate(shown.cases):
             for number, call in enumerate(case.calls):
                 self._calls[call.specialist, call.argument].append((place, number))
+        things = self._wordings.things().values()
+        self._asked_for = [thing for thing in things if self._wordings.intents(thing.id)]
         self._findings = [thing.id for thing in self._wordings.things("finding").values()]
 
     def __call__(self, number: int) -> Batch:
@@ -97,21 +103,23 @@ class TalkMaker:
     def with_offers(self, number: int) -> tuple[Batch, list[Offer]]:
         """The batch of a number, and the cards that it shows."""
         rng = np.random.default_rng([self._seed, number])
-        offers = self._offers.draw(rng)
-        talks = tuple(self._talk(offers, rng) for _ in range(self._batch))
+        imaged = _pick(list(_KINDS), rng) if rng.random() < SUITABLE else None
+        offers = self._offers.draw(rng, imaged)
+        talks = tuple(self._talk(offers, imaged, rng) for _ in range(self._batch))
         return Batch(system_prompt([offer.card for offer in offers]), talks), offers
 
-    def _talk(self, offers: Sequence[Offer], rng: np.random.Generator) -> Talk:
+    def _talk(self, offers: Sequence[Offer], imaged: str | None, rng: np.random.Generator) -> Talk:
         chance = rng.random()
+        found = None
         if chance < CALLED:
-            return self._called(offers, rng)
-        if chance < CALLED + NOT_NEEDED:
-            return self._not_needed(rng)
-        return self._declined(offers, rng) or self._not_needed(rng)
+            found = self._called(offers, rng)
+        elif chance >= CALLED + NOT_NEEDED:
+            found = self._declined(offers, imaged, rng)
+        return found or self._not_needed(imaged or _pick(list(_KINDS), rng), rng)
 
     # -- a specialist is called ----------------------------------------------------------------
 
-    def _called(self, offers: Sequence[Offer], rng: np.random.Generator) -> Talk:
+    def _called(self, offers: Sequence[Offer], rng: np.random.Generator) -> Talk | None:
         offer = offers[int(rng.integers(len(offers)))]
         argument = _pick(list(offer.arguments), rng)
         thing = _pick(self._findings, rng) if offer.is_reader else offer.things[argument]
@@ -119,7 +127,7 @@ class TalkMaker:
         if offer.is_reader:
             intents = tuple(i for i in intents if i in _READ)
         if not intents:
-            return self._not_needed(rng)
+            return None
         intent = _pick(intents, rng)
         trigger = str(Trigger(offer.card.name, argument))
         known = self._calls.get((offer.base, offer.arguments[argument])) if offer.base else None
@@ -158,45 +166,55 @@ class TalkMaker:
 
     # -- none is called ------------------------------------------------------------------------
 
-    def _not_needed(self, rng: np.random.Generator) -> Talk:
-        imaged = _pick(list(_KINDS), rng)
+    def _not_needed(self, imaged: str, rng: np.random.Generator) -> Talk:
         kinds = _pick(_KINDS[imaged], rng)
-        region = {"brain": "brain", "film": "film", "ct": "ct"}[imaged]
-        found = self._wordings.no_call(rng, self._pool, region=region, image=kinds[0])
+        found = self._wordings.no_call(rng, self._pool, region=imaged, image=kinds[0])
         answer = found.answer or _of_picture(found.kind, imaged, kinds)
         # Choices stand on lines of their own; of a patient, only questions about a picture say something.
         question = (
             found.question
             if found.kind == "exam"
-            else self._typed(found.question, region if found.kind in PICTURE else None, rng)
+            else self._typed(found.question, imaged if found.kind in PICTURE else None, rng)
         )
         words = asked(question, kinds, pictures=imaged == "film")
         return Talk((Turn(words, answer, self._picture(imaged, rng)),), f"none/{found.kind}")
 
-    def _declined(self, offers: Sequence[Offer], rng: np.random.Generator) -> Talk | None:
+    def _declined(self, offers: Sequence[Offer], shown: str | None, rng: np.random.Generator) -> Talk | None:
         """Something that no card knows, or that the one which knows it cannot see in these images."""
-        things = self._wordings.things()
-        thing = things[_pick(list(things), rng)]
-        intents = self._wordings.intents(thing.id)
-        if not intents:
+        found = self._beyond(offers, shown, rng) if shown else self._unseen(offers, rng)
+        if found is None:
             return None
-        imaged = IMAGED[thing.region]
-        given = imaged
-        if any(self._might_know(offer, thing.id) for offer in offers) or rng.random() < 0.3:
-            given = _pick([other for other in _KINDS if other != imaged], rng)
-        if any(self._might_know(o, thing.id) for o in offers if IMAGED[o.region] == given):
-            return None
+        thing, given = found
         kinds = _pick(_KINDS[given], rng)
-        asked_for = self._wordings.ask(_pick(intents, rng), thing.id, rng, self._pool)
+        intent = _pick(self._wordings.intents(thing.id), rng)
+        asked_for = self._wordings.ask(intent, thing.id, rng, self._pool)
         words = asked(self._typed(asked_for.question, thing.region, rng), kinds, pictures=given == "film")
         name = asked_for.phrase or thing.name
         return Talk((Turn(words, declined(name, rng), self._picture(given, rng)),), "declined")
 
-    def _might_know(self, offer: Offer, thing: str) -> bool:
+    def _beyond(
+        self, offers: Sequence[Offer], shown: str, rng: np.random.Generator
+    ) -> tuple[Thing, str] | None:
+        """Something that no card knows, mostly of what the images show."""
+        beyond = [t for t in self._asked_for if not any(self._might_know(o, t) for o in offers)]
+        near = [thing for thing in beyond if IMAGED[thing.region] == shown]
+        among = near if near and rng.random() < NEAR else beyond
+        return (_pick(among, rng), shown) if among else None
+
+    def _unseen(self, offers: Sequence[Offer], rng: np.random.Generator) -> tuple[Thing, str] | None:
+        """Something of other images than those that are given, or something that no card knows."""
+        thing = _pick(self._asked_for, rng)
+        given = IMAGED[thing.region]
+        if any(self._might_know(offer, thing) for offer in offers) or rng.random() < 0.3:
+            given = _pick([other for other in _KINDS if other != given], rng)
+        known = any(self._might_know(o, thing) for o in offers if IMAGED[o.region] == given)
+        return None if known else (thing, given)
+
+    def _might_know(self, offer: Offer, thing: Thing) -> bool:
         """Whether a card has the thing, or one that answers in its place."""
-        own = self._wordings.things()[thing]
         names = {known.partition("/")[2] for known in offer.things.values()}
-        return bool(names & {own.name, *own.fits}) or (offer.is_reader and own.region in ("finding", "film"))
+        fits = bool(names & {thing.name, *thing.fits})
+        return fits or (offer.is_reader and thing.region in ("finding", "film"))
 
     # -- words ---------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch.nn import functional
 from sagittal.models.vlm.chat import Chat, padded, real_targets
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Features, Round
+from sagittal.specialists.triggers import find_triggers
 from sagittal.train.loop import mean_terms
 
 
@@ -145,6 +146,9 @@ class TalkStream:
 class TalkTraining:
     """Loss and scores for the one loop: next-token prediction over all replies (VILA-M3 §3.1).
 
+    A trigger has few tokens, and whether one is due shows in the first. So their own mean, ``choice``, is
+    added to that of all tokens, ``words``: else long answers would decide what is learnt.
+
     Attributes:
         model: what is trained, encoder and projector included.
         training, validation: conversations.
@@ -170,9 +174,36 @@ class TalkTraining:
             return mean_terms(self._loss(self.validation, number) for number in range(self.checks))
 
     def _loss(self, stream: TalkStream, number: int) -> Mapping[str, Tensor]:
-        with torch.autocast("cpu", torch.bfloat16):
-            briefed, rounds = stream.rounds(stream.make(number))
-            logits = self.model.follow(rounds, briefed)
-        words = torch.cat([one.float().flatten(0, 1) for one in logits])
-        targets = torch.cat([real_targets(one.reply).flatten() for one in rounds])
-        return {"loss": functional.cross_entropy(words, targets)}
+        batch = stream.make(number)
+        losses, chooses = [], []
+        for talks in _of_one_length(batch.talks):
+            with torch.autocast("cpu", torch.bfloat16):
+                briefed, rounds = stream.rounds(Batch(batch.system, talks))
+                logits = self.model.follow(rounds, briefed)
+            for place, (one, said) in enumerate(zip(logits, rounds, strict=True)):
+                own = functional.cross_entropy(
+                    one.float().transpose(1, 2), real_targets(said.reply), reduction="none"
+                )
+                losses.append(own[said.reply.real])
+                chooses.append(_choosing(talks, place, said.reply.real)[said.reply.real])
+        tokens, choosing = torch.cat(losses), torch.cat(chooses)
+        words, choice = tokens.mean(), tokens[choosing].mean()
+        return {"loss": words + choice, "words": words, "choice": choice}
+
+
+def _of_one_length(talks: Sequence[Talk]) -> Iterator[tuple[Talk, ...]]:
+    """Conversations by their number of turns: few have a second, and no padding stands in its place."""
+    lengths: dict[int, list[Talk]] = {}
+    for talk in talks:
+        lengths.setdefault(len(talk.turns), []).append(talk)
+    yield from (tuple(lengths[length]) for length in sorted(lengths))
+
+
+def _choosing(talks: Sequence[Talk], place: int, real: Tensor) -> Tensor:
+    """(B, n) which tokens of a round's replies decide: how a first reply begins, and all of a trigger."""
+    chosen = torch.zeros_like(real)
+    if place == 0:
+        chosen[:, 0] = True
+        calls = [bool(find_triggers(talk.turns[0].reply)) for talk in talks]
+        chosen |= torch.tensor(calls, device=real.device)[:, None]
+    return chosen
