@@ -47,6 +47,8 @@ FILMS = {"train": 400, "validation": 40}
 SPLITS: tuple[Split, ...] = ("validation", "train")
 #: A CT scan whose slices are shown where CT is asked about; Apache-2.0.
 SCAN = Path("totalseg_refs") / "example_ct_sm.nii.gz"
+#: Share of batches in which no specialist may be called.
+ALONE = 0.12
 STEPS = {"words": 6_000, "all": 800}
 _LOOPS = {
     "words": LoopConfig(
@@ -135,7 +137,9 @@ def _train(given: argparse.Namespace) -> None:
         frozen = given.step == "words"
         seen = SeenPictures.by(model, found.squares) if frozen else LivePictures(model, found.squares)
         typing = TypingConfig() if split == "train" else None
-        streams.append(TalkStream(TalkMaker(found.shown, cards, seed, typing=typing), seen, chat))
+        streams.append(
+            TalkStream(TalkMaker(found.shown, cards, seed, typing=typing, alone=ALONE), seen, chat)
+        )
     training = TalkTraining(model, *streams)
     out = given.out / given.step
     loop = Loop(

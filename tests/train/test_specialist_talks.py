@@ -15,6 +15,7 @@ from sagittal.models.vila_m3 import vila_m3_config
 from sagittal.models.vlm.chat import OwnChat
 from sagittal.models.vlm.decoder import load_decoder
 from sagittal.models.vlm.model import VLM
+from sagittal.specialists.prompting import ALONE
 from sagittal.specialists.registry import specialists
 from sagittal.specialists.triggers import find_triggers, numbers_of
 from sagittal.train.offers import Offers, _shared
@@ -91,7 +92,10 @@ def test_triggers_are_the_shown_cards_and_numbers_are_the_told_ones(typing):
             triggers = find_triggers(first.reply)
             assert {str(t) for t in triggers} <= allowed
             assert bool(triggers) == talk.kind.startswith("call")
-            assert first.words.startswith("Given: ") and first.picture is not None
+            # Some questions about no picture come without one.
+            given = first.words.startswith("Given: ")
+            assert given == (first.picture is not None)
+            assert given or talk.kind.startswith("none")
             for before, after in zip(talk.turns, talk.turns[1:], strict=False):
                 assert before.reply.startswith("<") and not find_triggers(after.reply)
                 name = triggers[0].name
@@ -103,6 +107,23 @@ def test_triggers_are_the_shown_cards_and_numbers_are_the_told_ones(typing):
 def test_a_batch_follows_from_its_number_alone():
     assert maker()(7) == maker()(7) != maker()(8)
     assert maker()(7) != maker(seed=2)(7)
+
+
+def test_without_specialists_the_picture_answers_and_sizes_are_declined():
+    make, kinds, said = maker(alone=1.0), set(), ""
+    for number in range(20):
+        batch = make(number)
+        assert batch.system == ALONE
+        for talk in batch.talks:
+            [turn] = talk.turns
+            kinds.add(talk.kind.split("/")[0])
+            said += turn.reply + "\n"
+            assert not find_triggers(turn.reply)
+            if talk.kind.startswith("alone"):
+                assert not numbers_of(turn.reply)
+    assert kinds == {"alone", "none"}
+    for words in ("Yes: whole tumour was found on the left.", "that needs a mask", "There is pneumothorax."):
+        assert words in said, words
 
 
 def test_withheld_wordings_are_another_pool():

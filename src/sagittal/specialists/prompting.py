@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from sagittal.specialists.card import SpecialistCard
 
 _OPENING = "Call a specialist as <NAME(argument)> when the question needs it."
+#: Where the user wants none: what the picture alone tells is answered.
+ALONE = "Answer from the picture: no specialist may be called."
 _NOBODY = "There is no specialist to call."
 
 

@@ -21,8 +21,7 @@ from sagittal.language.specialist_answers import (
     Drawn,
     class_answer,
     declined,
-    finding_answer,
-    findings_answer,
+    film_answer,
     mask_answer,
 )
 from sagittal.language.specialist_things import IMAGED, Thing
@@ -30,9 +29,10 @@ from sagittal.language.specialist_wordings import PICTURE, SpecialistWordings
 from sagittal.language.voxel_everyday import TypingConfig
 from sagittal.specialists.card import SpecialistCard
 from sagittal.specialists.feedback import colour_name
-from sagittal.specialists.prompting import asked, system_prompt
+from sagittal.specialists.prompting import ALONE, asked, system_prompt
 from sagittal.specialists.triggers import Trigger
 from sagittal.study import KINDS
+from sagittal.train.alone_talks import known_of
 from sagittal.train.offers import Offer, Offers
 from sagittal.train.talks import Batch, Talk, Turn
 
@@ -42,10 +42,12 @@ T = TypeVar("T")
 CALLED, NOT_NEEDED = 0.58, 0.22
 #: Share of batches whose cards all suit the images, as ``sagittal ask`` shows them.
 SUITABLE = 0.6
+#: Share of questions about no picture that come without one.
+TEXT_ALONE = 0.25
+#: Share of questions to a classifier of findings that are of the film as a whole.
+WHOLE_FILM = 0.3
 #: Share of what no card knows that the images might show.
 NEAR = 0.7
-#: IMAX's findings → things of the table, where they are called otherwise.
-FINDING_THINGS: Mapping[str, str] = {"Edema": "oedema", "Pleural Effusion": "effusion"}
 _KINDS = {
     "brain": (("t1",), ("t1", "t1c", "t2", "flair"), ("flair",), ("t1", "flair"), ("t1c", "flair"), ("t2",)),
     "film": (("cxr",),), "ct": (("ct",),),
@@ -78,16 +80,19 @@ class TalkMaker:
         batch: conversations of a batch.
         pool: which wordings.
         typing: what is done to them; nothing when ``None``.
+        alone: share of batches in which no specialist may be called.
     """
 
     def __init__(
         self, shown: Shown, cards: Mapping[str, SpecialistCard], seed: int, batch: int = 16,
-        pool: Pool = "train", typing: TypingConfig | None = None,
+        pool: Pool = "train", typing: TypingConfig | None = None, alone: float = 0.0,
     ) -> None:  # fmt: skip
         self._wordings = SpecialistWordings.load()
         self._offers = Offers(cards, self._wordings)
         self._shown, self._cards = shown, cards
         self._seed, self._batch, self._pool, self._typing = seed, batch, pool, typing
+        self._alone = alone
+        self._found = known_of(shown.cases)
         self._calls: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
         for place, (case, _, _) in enumerate(shown.cases):
             for number, call in enumerate(case.calls):
@@ -103,6 +108,8 @@ class TalkMaker:
     def with_offers(self, number: int) -> tuple[Batch, list[Offer]]:
         """The batch of a number, and the cards that it shows."""
         rng = np.random.default_rng([self._seed, number])
+        if rng.random() < self._alone:
+            return Batch(ALONE, tuple(self._by_itself(rng) for _ in range(self._batch))), []
         imaged = _pick(list(_KINDS), rng) if rng.random() < SUITABLE else None
         offers = self._offers.draw(rng, imaged)
         talks = tuple(self._talk(offers, imaged, rng) for _ in range(self._batch))
@@ -122,7 +129,7 @@ class TalkMaker:
     def _called(self, offers: Sequence[Offer], rng: np.random.Generator) -> Talk | None:
         offer = offers[int(rng.integers(len(offers)))]
         argument = _pick(list(offer.arguments), rng)
-        thing = _pick(self._findings, rng) if offer.is_reader else offer.things[argument]
+        thing = self._of_film(rng) if offer.is_reader else offer.things[argument]
         intents = self._wordings.intents(thing)
         if offer.is_reader:
             intents = tuple(i for i in intents if i in _READ)
@@ -146,6 +153,9 @@ class TalkMaker:
         words = self._question(intent, thing, kinds, offer.card.looks_at, rng)
         return Talk((Turn(words, trigger, self._picture(IMAGED[offer.region], rng)),), "call/trigger")
 
+    def _of_film(self, rng: np.random.Generator) -> str:
+        return "film/findings" if rng.random() < WHOLE_FILM else _pick(self._findings, rng)
+
     def _answer(
         self, offer: Offer, told: CallRecord, intent: str, thing: str, rng: np.random.Generator
     ) -> str:
@@ -153,15 +163,12 @@ class TalkMaker:
             return f"{DECLINED} {told.text.partition(': ')[2].removesuffix('.')}."
         name = self._wordings.things()[thing].name
         if told.classes:
-            positive = {label: yes for label, (_, yes) in told.classes.items()}
+            # In the order in which they are told.
+            labels = sorted(told.classes, key=told.text.index)
+            positive = {label: told.classes[label][1] for label in labels}
             if self._cards[offer.base].exclusive:
                 return class_answer(positive)
-            if name == "findings":
-                return findings_answer(positive)
-            own = {FINDING_THINGS.get(label, label.lower()): yes for label, yes in positive.items()}
-            if name in own:
-                return finding_answer(name, own[name], rng)
-            return f"{DECLINED} the specialist does not tell {name}."
+            return film_answer(positive, intent, name, rng)
         return mask_answer(intent, name, _drawn(told, self._cards[offer.base]), told.whole, rng)
 
     # -- none is called ------------------------------------------------------------------------
@@ -170,6 +177,8 @@ class TalkMaker:
         kinds = _pick(_KINDS[imaged], rng)
         found = self._wordings.no_call(rng, self._pool, region=imaged, image=kinds[0])
         answer = found.answer or _of_picture(found.kind, imaged, kinds)
+        if found.answer and rng.random() < TEXT_ALONE:
+            return Talk((Turn(found.question, answer),), f"none/{found.kind}")
         # Choices stand on lines of their own; of a patient, only questions about a picture say something.
         question = (
             found.question
@@ -215,6 +224,20 @@ class TalkMaker:
         names = {known.partition("/")[2] for known in offer.things.values()}
         fits = bool(names & {thing.name, *thing.fits})
         return fits or (offer.is_reader and thing.region in ("finding", "film"))
+
+    # -- no specialist may be called -------------------------------------------------------------
+
+    def _by_itself(self, rng: np.random.Generator) -> Talk:
+        if rng.random() < NOT_NEEDED:
+            return self._not_needed(_pick(list(_KINDS), rng), rng)
+        known = _pick(self._found, rng)
+        table = self._wordings.things()
+        thing = _pick([name for name in known.things() if name in table], rng)
+        intents = [i for i in ("presence", "side", "size", "describe") if i in self._wordings.intents(thing)]
+        intent = _pick([i for i in intents if i in _READ or not known.call.classes], rng)
+        words = self._question(intent, thing, known.case.kinds, known.case.looks_at, rng)
+        answer = known.answer(intent, table[thing].name, rng)
+        return Talk((Turn(words, answer, known.first),), f"alone/{known.call.specialist}")
 
     # -- words ---------------------------------------------------------------------------------
 

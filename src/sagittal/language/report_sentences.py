@@ -1,0 +1,43 @@
+"""A pool of sentences that reports of chest films are held to, one for each thing that can be said.
+
+A language model that learns from reports in everybody's own words learns to vary them; held to one pool, it
+learns what is there (VILA-M3, supplement 6.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: What is said where nothing was found.
+CLEAR = "No acute finding."
+_THERE: Mapping[str, str] = {
+    "Cardiomegaly": "The heart is enlarged.",
+    "Enlarged Cardiomediastinum": "The cardiomediastinal silhouette is enlarged.",
+    "Edema": "There is pulmonary edema.",
+    "Effusion": "There is pleural effusion.",
+}
+_NOT_THERE: Mapping[str, str] = {
+    "Cardiomegaly": "The heart is normal in size.",
+    "Enlarged Cardiomediastinum": "The cardiomediastinal silhouette is normal.",
+    "Edema": "No pulmonary edema.",
+    "Effusion": "No pleural effusion.",
+}
+
+
+def sentence(finding: str, *, there: bool) -> str:
+    """The one sentence for a finding that is there, or is not."""
+    name = finding.lower()
+    if there:
+        return _THERE.get(finding, f"There is {name}.")
+    return _NOT_THERE.get(finding, f"No {name}.")
+
+
+def report_of(positive: Mapping[str, bool]) -> str:
+    """A report: what is there, then what is not, each by its sentence of the pool.
+
+    Args:
+        positive: finding → whether it is there, in the order in which they are named.
+    """
+    there = [sentence(name, there=True) for name, yes in positive.items() if yes]
+    absent = [sentence(name, there=False) for name, yes in positive.items() if not yes]
+    return " ".join([*(there or [CLEAR]), *absent])
