@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from sagittal.asking.vila_m3_voice import VilaM3
 from sagittal.errors import FileFormatError
 from sagittal.files import storage_errors
+from sagittal.geometry import Geometry
 from sagittal.score.descriptors import Figure
 from sagittal.specialists.card import SpecialistCard
 from sagittal.specialists.prompting import asked
 from sagittal.specialists.triggers import Trigger, find_triggers
+from sagittal.study import Image, Study
 
 #: Draws of the intervals.
 DRAWS = 500
@@ -99,6 +101,7 @@ def _item(value: Mapping[str, Any]) -> TriggerItem:
 def triggered(
     loaded: VilaM3, items: Iterable[TriggerItem], cards: Mapping[str, SpecialistCard],
     picture_of: Callable[[TriggerItem], NDArray[np.uint8]], say: Callable[[str], None] = lambda line: None,
+    *, as_asked: bool = False,
 ) -> list[Triggered]:  # fmt: skip
     """Ask each question, and keep what the first reply calls.
 
@@ -108,16 +111,23 @@ def triggered(
         cards: by name; those of an item are shown in its order.
         picture_of: what an item shows, (rows, columns, 3) in 8 bits.
         say: told now and then.
+        as_asked: show those cards alone that suit the images, as ``sagittal ask`` does.
     """
     found = []
     for number, item in enumerate(items, start=1):
-        shown = [cards[name] for name in item.cards]
+        shown = [cards[name] for name in item.cards if not as_asked or _suits(cards[name], item)]
         words = asked(item.question, item.kinds, pictures=item.picture)
         said = loaded.converse(words, picture_of(item), shown).reply([], last=False)
         found.append(Triggered(item, tuple(find_triggers(said)), said))
         if number % 50 == 0:
             say(f"triggers: {number} questions")
     return found
+
+
+def _suits(card: SpecialistCard, item: TriggerItem) -> bool:
+    shape = (2, 2, 1 if item.picture else 2)
+    images = tuple(Image(np.zeros(shape), Geometry(shape, np.eye(4)), kind=kind) for kind in item.kinds)
+    return not isinstance(card.chosen(Study("asked", "", images)), str)
 
 
 def trigger_figures(found: Sequence[Triggered], seed: int = 0) -> dict[str, Figure]:
