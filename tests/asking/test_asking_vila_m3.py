@@ -35,7 +35,7 @@ CARD = Card(
 
 class Script:
     def __init__(self, replies):
-        self.replies, self.cards, self.words = list(replies), (), ""
+        self.replies, self.cards, self.words, self.alone = list(replies), (), "", False
 
     def reply(self, told, *, last):
         return self.replies.pop(0)
@@ -76,8 +76,13 @@ def ask(loaded, monkeypatch, tmp_path):
     def run(paths, replies, *, specialists=None, out=None, **where):
         script = Script(replies)
 
-        def converse(words, picture, cards):
-            script.words, script.cards, script.picture = words, [card.name for card in cards], picture
+        def converse(words, picture, cards, *, alone):
+            script.alone = alone
+            script.words, script.cards, script.picture = (
+                words,
+                [card.name for card in cards],
+                picture,
+            )
             return script
 
         monkeypatch.setattr(loaded, "converse", converse)
@@ -102,6 +107,15 @@ def test_a_mask_stands_on_the_scans_grid_with_its_volume_and_its_step(ask, tmp_p
     assert [s.name for s in answer.steps if s.kind == "specialist"] == ["Eyes"]
     assert script.words == "Given: t1, flair (volumes).\nHow large is the tumour?"
     assert (tmp_path / "out" / "overlay.png").is_file()
+
+
+def test_without_specialists_the_picture_alone_answers_and_the_answer_says_so(ask, tmp_path):
+    case = brats_case(tmp_path)
+    answer, script = ask([case], ["No tumour was found."], specialists=[])
+    assert script.alone and not script.cards and answer.text == "No tumour was found."
+    assert any("from one picture alone" in warning for warning in answer.warnings)
+    answer, script = ask([case], ["It is a head."])
+    assert not script.alone and not any("alone" in warning for warning in answer.warnings)
 
 
 def test_only_those_that_suit_the_images_are_shown(ask, tmp_path):

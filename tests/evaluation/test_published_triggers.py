@@ -20,7 +20,7 @@ CARDS = {name: entry.card for name, entry in specialists().entries.items()}
 
 def test_numbered_lines_are_questions_and_the_rest_is_not(tmp_path):
     organs = {
-        "reply": '\'Here are some for the "organ" target:\\n\\n**Polite**\\n\\n1. Q: Please mark it?\\nA: Done by '
+        "reply": '\'Some for "organ":\\n\\n**Polite**\\n\\n1. Q: Please mark it?\\nA: Done by '
         "<VISTA3D(organs)>.\\n\\n12. Q: Don't wait, outline 2 organs.\\nA: Done.\\n\\nThat is all.'",
         "object_type": "'organs'",
         "exp_model": "'<VISTA3D(organs)>'",

@@ -27,6 +27,7 @@ from sagittal.errors import InputError
 from sagittal.study import Image, Mask, Region
 
 _WRITING, _RUNNING, _SPEAKING = "write programs", "run programs", "look and answer"
+_ALONE = "answered from one picture alone: no specialist was called, and nothing was measured"
 # Where structures that no sequence is needed for are seen best.
 _LESIONS_SHOW, _ANATOMY_SHOWS = ("flair", "t2", "t1c"), ("t1", "t1c")
 _ENCODED = re.compile(r"\bencode\(([^()]*)\)")
@@ -202,6 +203,8 @@ def _consult(answerer: Consultant, asked: _Asked, stages: Stages) -> Outcome:
         timed = TimedPlanner(planner, stages, _WRITING)
         outcome = converse(timed, Host(Library(STANDARD, library)), images, limits=Limits(24, 12))
     stages.seconds[_RUNNING] -= stages.seconds.get(_WRITING, 0.0)
+    if asked.specialists is not None and not asked.specialists:
+        return replace(outcome, warnings=(*outcome.warnings, _ALONE))
     return outcome
 
 

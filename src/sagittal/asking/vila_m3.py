@@ -64,7 +64,8 @@ class VilaM3Answerer:
         flat = look.image.geometry.is_2d or view is not None
         words = asked(question, [image.kind for image in volumes.values()], pictures=flat)
         cards = {name: program.card for name, program in programs.items()}
-        voice = self.loaded.converse(words, look.pixels(), list(cards.values()))
+        alone = specialists is not None and not specialists
+        voice = self.loaded.converse(words, look.pixels(), list(cards.values()), alone=alone)
         planner = ConsultingPlanner(voice, images, cards, look.plane)
         return planner, specialist_library(programs, study, shared_pool()), images
 

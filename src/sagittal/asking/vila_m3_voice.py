@@ -17,7 +17,7 @@ from sagittal.models.vlm.model import VLM
 from sagittal.runtime import Runtime, one_thread
 from sagittal.specialists.card import SpecialistCard
 from sagittal.specialists.consulting import Told
-from sagittal.specialists.prompting import system_prompt
+from sagittal.specialists.prompting import ALONE, system_prompt
 from sagittal.specialists.triggers import TriggerConstraint
 
 #: (rows, columns, 3) in 8 bits, as it is shown.
@@ -47,9 +47,8 @@ class VilaM3:
     def __post_init__(self) -> None:
         self.vocabulary = self.chat.vocabulary()
 
-    def briefed(self, cards: Sequence[SpecialistCard]) -> GrowingContext:
-        """A context that holds the cards; they are read once, however many questions follow."""
-        text = system_prompt(cards)
+    def briefed(self, text: str) -> GrowingContext:
+        """A context that holds a system prompt; it is read once, however many questions follow."""
         if text not in self._prefixes:
             while len(self._prefixes) >= _KEPT:
                 self._prefixes.popitem(last=False)
@@ -60,9 +59,18 @@ class VilaM3:
         self._prefixes.move_to_end(text)
         return self._prefixes[text].fork()
 
-    def converse(self, question: str, picture: Pixels, cards: Sequence[SpecialistCard]) -> VilaM3Voice:
-        """A conversation that begins with a picture, (rows, columns, 3) in 8 bits, and a question."""
-        return VilaM3Voice(self, question, picture, cards)
+    def converse(
+        self, question: str, picture: Pixels, cards: Sequence[SpecialistCard], *, alone: bool = False
+    ) -> VilaM3Voice:
+        """A conversation that begins with a picture and a question.
+
+        Args:
+            question: of the user.
+            picture: what is looked at, (rows, columns, 3) in 8 bits.
+            cards: specialists that may be called.
+            alone: whether the user wants none, so that the picture alone is to answer.
+        """
+        return VilaM3Voice(self, question, picture, cards, ALONE if alone else system_prompt(cards))
 
     def _inference(self) -> torch.autocast:
         dtype = self.runtime.dtype
@@ -79,16 +87,17 @@ class VilaM3Voice:
         question: of the user.
         picture: what is looked at, (rows, columns, 3) in 8 bits.
         cards: specialists that may be called.
+        system: the prompt before all turns.
 
     Of several calls of one reply, the first mask is shown, and the words of all are told.
     """
 
     def __init__(
-        self, loaded: VilaM3, question: str, picture: Pixels, cards: Sequence[SpecialistCard]
+        self, loaded: VilaM3, question: str, picture: Pixels, cards: Sequence[SpecialistCard], system: str
     ) -> None:
         self._loaded, self._cards = loaded, tuple(cards)
         self._question, self._picture = question, picture
-        self.context = loaded.briefed(self._cards)
+        self.context = loaded.briefed(system)
         self._numbers: set[str] = set()
 
     @torch.no_grad()
