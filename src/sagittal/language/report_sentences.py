@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sagittal.language.report_findings import positive_findings
+
 #: What is said where nothing was found.
 CLEAR = "No acute finding."
 _THERE: Mapping[str, str] = {
@@ -41,3 +43,14 @@ def report_of(positive: Mapping[str, bool]) -> str:
     there = [sentence(name, there=True) for name, yes in positive.items() if yes]
     absent = [sentence(name, there=False) for name, yes in positive.items() if not yes]
     return " ".join([*(there or [CLEAR]), *absent])
+
+
+def normalised(report: str, *, doubted: bool = True) -> str:
+    """A report in free words as sentences of the pool; what the pool has no sentence for is left out.
+
+    Args:
+        report: in words.
+        doubted: what an uncertain finding counts as.
+    """
+    positive = positive_findings(report, doubted=doubted)
+    return report_of(positive) if positive else ""

@@ -8,6 +8,7 @@ resampling studies, not questions: those of a study go together.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -190,6 +191,13 @@ class Figure:
     sd: float = field(default=float("nan"))
     low: float = field(default=float("nan"))
     high: float = field(default=float("nan"))
+
+    def text(self) -> str:
+        """``0.832 (0.775 to 0.887)``; a dash where there is no figure, no interval where there is none."""
+        if math.isnan(self.value):
+            return "–"
+        interval = "" if math.isnan(self.low) else f" ({self.low:.3f} to {self.high:.3f})"
+        return f"{self.value:.3f}{interval}"
 
 
 def resampled(

@@ -44,6 +44,11 @@ def select(call: CallContext, mask: Mask, label: Text) -> Mask:
 @RESULTS.function("Mask")
 def head(call: CallContext, volume: Image) -> Mask:
     """The head in a volume, against the air around it."""
+    return head_of(volume)
+
+
+def head_of(volume: Image) -> Mask:
+    """The head in a volume, against the air around it: what sides are told by."""
     found = find_head(volume)
     data = np.zeros(volume.shape, np.uint8)
     box = tuple(slice(a, b) for a, b in zip(found.start, found.stop, strict=True))
