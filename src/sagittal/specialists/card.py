@@ -146,10 +146,16 @@ class SpecialistCard(_Frozen):
     # -- for the language model ----------------------------------------------------------------
 
     def words(self) -> str:
-        """The card as a language model reads it; says which triggers there are."""
+        """The card as a language model reads it: what it does, and what each trigger is for.
+
+        A trigger stands whole behind its argument's words, so that whoever finds the words has it.
+        """
         takes = " and ".join((", " if self.every else " or ").join(kinds) for kinds in self.images)
-        own = "; ".join(a if a == what else f"{a} = {what}" for a, what in self.arguments.items())
-        return f"{self.name}: {self.summary}. Takes {takes}. Arguments: {own}."
+        lines = [
+            f"{argument}: {trigger}" if argument == what else f"{argument}, {what}: {trigger}"
+            for (argument, what), trigger in zip(self.arguments.items(), self.triggers(), strict=True)
+        ]
+        return "\n".join([f"{self.name}: {self.summary}. Takes {takes}.", *lines])
 
     @property
     def labels(self) -> list[str]:

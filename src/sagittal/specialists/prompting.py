@@ -13,7 +13,7 @@ _NOBODY = "There is no specialist to call."
 
 
 def system_prompt(cards: Iterable[SpecialistCard]) -> str:
-    """The cards as a language model is shown them, a line each."""
+    """The cards as a language model is shown them."""
     lines = [card.words() for card in cards]
     return "\n".join([_OPENING, *lines]) if lines else _NOBODY
 

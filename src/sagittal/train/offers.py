@@ -1,13 +1,14 @@
 """Cards as training shows them: those that ship, under other names, with fewer arguments, and made-up ones.
 
-A model that was only ever shown the same cards would learn their names by heart; one that meets new names and
-arguments all the time has to read them.
+A model that was only ever shown the same cards would learn their names by heart; one that meets new names
+and arguments all the time has to read them. Some made-up cards outline what has no meaning at all: nothing
+but the card tells who is called for a "kalomi".
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -24,7 +25,9 @@ REGION_OF: Mapping[str, Region] = {
     "ChestOrgans": "film", "ChestFindings": "finding", "TorchXRayVision": "finding", "VISTA3D": "ct",
 }  # fmt: skip
 #: Chances: of another name, of fewer arguments, of a made-up card in the place of one that ships.
-RENAMED, FEWER, MADE_UP = 0.5, 0.4, 0.3
+RENAMED, FEWER, MADE_UP = 0.5, 0.4, 0.4
+#: Share of made-up cards whose arguments are words without a meaning.
+STRANGE = 0.5
 _MADE_UP_IMAGES: Mapping[Region, tuple[tuple[tuple[str, ...], ...], ...]] = {
     "brain": ((("t1",),), (("flair",),), (("t1c",), ("flair",)), (("t1", "t1c", "t2", "flair"),)),
     "film": ((("cxr",),),), "finding": ((("cxr",),),), "ct": ((("ct",),),),
@@ -62,6 +65,7 @@ class Offer:
         region: of its things.
         arguments: argument shown → argument of the base; itself of a made-up one.
         things: argument shown → id of the thing.
+        strange: whether the arguments have no meaning; questions take their form from the things then.
     """
 
     card: SpecialistCard
@@ -69,6 +73,7 @@ class Offer:
     region: Region
     arguments: Mapping[str, str]
     things: Mapping[str, str]
+    strange: bool = False
 
     @property
     def is_reader(self) -> bool:
@@ -101,7 +106,7 @@ class Offers:
         names: set[str] = set()
         for _ in range(4 * wanted):
             offer = self._made_up(rng, imaged) if rng.random() < MADE_UP else self._shipped(rng, imaged)
-            own = {_shared(thing) for thing in offer.things.values()}
+            own = set() if offer.strange else {_shared(thing) for thing in offer.things.values()}
             if offer.is_reader:
                 own.add("film/every finding")
             if own & taken or offer.card.name in names:
@@ -136,10 +141,16 @@ class Offers:
         known = [t for t in self._wordings.things(region).values() if t.kind != "whole"]
         count = min(len(known), int(rng.integers(1, 9)))
         things = [known[n] for n in rng.choice(len(known), count, replace=False)]
-        arguments = {thing.name: thing.id for thing in things if thing.name.isascii()}
+        strange = rng.random() < STRANGE
+        arguments = {
+            (strange_words(rng) if strange else thing.name): thing.id
+            for thing in things
+            if thing.name.isascii()
+        }
         what = ", ".join(list(arguments)[:3]) + (" and more" if len(arguments) > 3 else "")
         where = {"brain": "brain MR", "ct": "CT", "film": "chest films"}[IMAGED[region]]
-        return self._card(name, region, images, arguments, f"{_pick(_DOES, rng)} {what} on {where}", rng)
+        offer = self._card(name, region, images, arguments, f"{_pick(_DOES, rng)} {what} on {where}", rng)
+        return replace(offer, strange=strange)
 
     def _card(
         self, name: str, region: Region, images: tuple[tuple[str, ...], ...], things: Mapping[str, str],
@@ -159,11 +170,20 @@ class Offers:
 
     def _name(self, region: Region, rng: np.random.Generator) -> str:
         if rng.random() < 0.4:
-            made = "".join(_pick(_SYLLABLES, rng) for _ in range(int(rng.integers(2, 5)))).capitalize()
+            made = _strange_word(rng).capitalize()
         else:
             made = _pick(_STEMS[region], rng) + _pick(_TAILS, rng)
         ending = ("", "", "", str(int(rng.integers(2, 10))), "3D", "_v2")[int(rng.integers(6))]
         return made + ending
+
+
+def strange_words(rng: np.random.Generator) -> str:
+    """One word or two that mean nothing."""
+    return " ".join(_strange_word(rng) for _ in range(1 if rng.random() < 0.6 else 2))
+
+
+def _strange_word(rng: np.random.Generator) -> str:
+    return "".join(_pick(_SYLLABLES, rng) for _ in range(int(rng.integers(2, 5))))
 
 
 def _shared(thing: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -33,7 +33,7 @@ from sagittal.specialists.prompting import ALONE, asked, system_prompt
 from sagittal.specialists.triggers import Trigger
 from sagittal.study import KINDS
 from sagittal.train.alone_talks import known_of
-from sagittal.train.offers import Offer, Offers
+from sagittal.train.offers import Offer, Offers, strange_words
 from sagittal.train.talks import Batch, Talk, Turn
 
 T = TypeVar("T")
@@ -42,6 +42,10 @@ T = TypeVar("T")
 CALLED, NOT_NEEDED = 0.58, 0.22
 #: Share of batches whose cards all suit the images, as ``sagittal ask`` shows them.
 SUITABLE = 0.6
+#: Share of what no card knows that is a word without a meaning.
+UNKNOWN_WORD = 0.25
+#: Share of batches without pictures of questions: they teach who is called, at half the price.
+UNSEEN = 0.5
 #: Share of questions about no picture that come without one.
 TEXT_ALONE = 0.25
 #: Share of questions to a classifier of findings that are of the film as a whole.
@@ -113,6 +117,8 @@ class TalkMaker:
         imaged = _pick(list(_KINDS), rng) if rng.random() < SUITABLE else None
         offers = self._offers.draw(rng, imaged)
         talks = tuple(self._talk(offers, imaged, rng) for _ in range(self._batch))
+        if self._typing is not None and rng.random() < UNSEEN:
+            talks = tuple(_first_words(talk) for talk in talks)
         return Batch(system_prompt([offer.card for offer in offers]), talks), offers
 
     def _talk(self, offers: Sequence[Offer], imaged: str | None, rng: np.random.Generator) -> Talk:
@@ -150,7 +156,10 @@ class TalkMaker:
             turns = (Turn(words, trigger, first), Turn(text, answer, pictures[number]))
             return Talk(turns, f"call/{offer.base}")
         kinds = tuple(_pick(slot, rng) for slot in offer.card.images)
-        words = self._question(intent, thing, kinds, offer.card.looks_at, rng)
+        instead = argument if offer.strange else ""
+        words = self._question(intent, thing, kinds, offer.card.looks_at, rng, instead)
+        if offer.strange and instead not in words:
+            return None
         return Talk((Turn(words, trigger, self._picture(IMAGED[offer.region], rng)),), "call/trigger")
 
     def _of_film(self, rng: np.random.Generator) -> str:
@@ -197,8 +206,11 @@ class TalkMaker:
         kinds = _pick(_KINDS[given], rng)
         intent = _pick(self._wordings.intents(thing.id), rng)
         asked_for = self._wordings.ask(intent, thing.id, rng, self._pool)
-        words = asked(self._typed(asked_for.question, thing.region, rng), kinds, pictures=given == "film")
-        name = asked_for.phrase or thing.name
+        question, name = self._typed(asked_for.question, thing.region, rng), asked_for.phrase or thing.name
+        if asked_for.phrase and rng.random() < UNKNOWN_WORD:
+            name = strange_words(rng)
+            question = asked_for.question.replace(asked_for.phrase, name)
+        words = asked(question, kinds, pictures=given == "film")
         return Talk((Turn(words, declined(name, rng), self._picture(given, rng)),), "declined")
 
     def _beyond(
@@ -221,6 +233,8 @@ class TalkMaker:
 
     def _might_know(self, offer: Offer, thing: Thing) -> bool:
         """Whether a card has the thing, or one that answers in its place."""
+        if offer.strange:
+            return False
         names = {known.partition("/")[2] for known in offer.things.values()}
         fits = bool(names & {thing.name, *thing.fits})
         return fits or (offer.is_reader and thing.region in ("finding", "film"))
@@ -242,9 +256,15 @@ class TalkMaker:
     # -- words ---------------------------------------------------------------------------------
 
     def _question(
-        self, intent: str, thing: str, kinds: Sequence[str], looks_at: str, rng: np.random.Generator
-    ) -> str:
+        self, intent: str, thing: str, kinds: Sequence[str], looks_at: str, rng: np.random.Generator,
+        instead: str = "",
+    ) -> str:  # fmt: skip
+        """A question; ``instead`` takes the place of the thing's words where they stand as they are."""
         found = self._wordings.ask(intent, thing, rng, self._pool, image=kinds[0])  # type: ignore[arg-type]
+        if instead:
+            # As it is: what is typed badly may be the very word that is to be found in a card.
+            stated = found.question.replace(found.phrase, instead) if found.phrase else ""
+            return asked(stated, kinds, pictures=looks_at == "picture")
         typed = self._typed(found.question, thing.partition("/")[0], rng)
         return asked(typed, kinds, pictures=looks_at == "picture")
 
@@ -256,6 +276,11 @@ class TalkMaker:
     def _picture(self, imaged: str, rng: np.random.Generator) -> int:
         plain = self._shown.plain[imaged]
         return int(plain[int(rng.integers(len(plain)))])
+
+
+def _first_words(talk: Talk) -> Talk:
+    """A conversation's first turn without its picture."""
+    return replace(talk, turns=(replace(talk.turns[0], picture=None),))
 
 
 def _drawn(told: CallRecord, card: SpecialistCard) -> list[Drawn]:
