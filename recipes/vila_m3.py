@@ -1,10 +1,12 @@
 """VILA-M3's small model: specialists run over studies, conversations made of that, and training on them.
 
     python recipes/vila_m3.py bank --heads DATA/synthseg_labelmaps/data/training_label_maps --data DATA
+    python recipes/vila_m3.py copy --data DATA
     python recipes/vila_m3.py words --data DATA
     python recipes/vila_m3.py all --data DATA
 
-``bank`` runs the specialists; with ``--part 0/2`` and ``--part 1/2`` two processes share it. ``words`` trains
+``bank`` runs the specialists; with ``--part 0/2`` and ``--part 1/2`` two processes share it. ``copy`` teaches
+the language model to find and repeat what stood before, as reading cards asks of it. ``words`` trains
 projector and language model on what the encoder saw once; ``all`` goes on with the encoder, too, as published
 (§3.1). Each step goes on where it was stopped.
 """
@@ -31,8 +33,9 @@ from sagittal.specialists.pool import Pool
 from sagittal.specialists.registry import specialists
 from sagittal.splits import Split
 from sagittal.train.consulted_studies import Wanted, film_studies, head_studies, nih_studies, slice_studies
+from sagittal.train.copying import CopyTraining
 from sagittal.train.loop import Loop, LoopConfig, use_mean
-from sagittal.train.mpllm import freeze_encoder, hidden_matrices
+from sagittal.train.mpllm import freeze_encoder, hidden_matrices, layer_matrices
 from sagittal.train.shown_pictures import Pictures, pictures_of
 from sagittal.train.specialist_talks import TalkMaker
 from sagittal.train.talks import LivePictures, SeenPictures, TalkStream, TalkTraining
@@ -49,8 +52,12 @@ SPLITS: tuple[Split, ...] = ("validation", "train")
 SCAN = Path("totalseg_refs") / "example_ct_sm.nii.gz"
 #: Share of batches in which no specialist may be called.
 ALONE = 0.12
-STEPS = {"words": 6_000, "all": 800}
+STEPS = {"copy": 1_000, "words": 6_000, "all": 800}
 _LOOPS = {
+    "copy": LoopConfig(
+        steps=STEPS["copy"], rate=2e-3, hidden_rate=1e-2, warm_up=50, decay=0.05, mean_over=50,
+        save_every=100, score_every=250,
+    ),
     "words": LoopConfig(
         steps=STEPS["words"], rate=1e-3, hidden_rate=3e-3, warm_up=200, decay=0.02, mean_over=300,
         save_every=100, score_every=500,
@@ -81,6 +88,8 @@ def main() -> None:
     keep_memory()
     if given.step == "bank":
         _bank(given)
+    elif given.step == "copy":
+        _copy(given)
     else:
         _train(given)
 
@@ -111,9 +120,10 @@ def _pictures(given: argparse.Namespace, split: Split, edge: int) -> Pictures:
     return pictures_of(given.out / "bank" / split, edge, given.out / f"pictures-{split}.npy", [scan])
 
 
-def _begun() -> tuple[VLM, Chat]:
-    """The encoder of MedPLIB's small model, a new projector, and the decoder that all small models share."""
+def _begun(given: argparse.Namespace) -> tuple[VLM, Chat]:
+    """The encoder of MedPLIB's small model, a new projector, and the decoder of ``copy``."""
     language, tokenizer = load_decoder(find_checkpoint("decoder-small"))
+    use_mean(torch.load(given.out / "copy" / "last.pt", weights_only=True), language)
     chat = OwnChat(tokenizer)
     model = VLM(vila_m3_config("small", chat.size))
     model.language.load_state_dict(language.state_dict())
@@ -122,8 +132,18 @@ def _begun() -> tuple[VLM, Chat]:
     return model.train(), chat
 
 
+def _copy(given: argparse.Namespace) -> None:
+    language, _ = load_decoder(find_checkpoint("decoder-small"))
+    training = CopyTraining(language.train(), SEED)
+    loop = Loop(
+        language, _LOOPS["copy"], training.loss, given.out / "copy", scores=training.scores, say=_say,
+        hidden=layer_matrices(language),
+    )  # fmt: skip
+    loop.run(minutes=given.minutes)
+
+
 def _train(given: argparse.Namespace) -> None:
-    model, chat = _begun()
+    model, chat = _begun(given)
     freeze_encoder(model)
     if given.step == "all":
         # The mean is of what was trained then.

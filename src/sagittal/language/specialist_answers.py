@@ -15,8 +15,6 @@ from sagittal.language.report_sentences import report_of
 
 #: How a reply begins that answers nothing, and says why.
 DECLINED = "No answer:"
-#: IMAX's findings → things of the table, where they are called otherwise.
-_FINDING_THINGS: Mapping[str, str] = {"Edema": "oedema", "Pleural Effusion": "effusion"}
 #: From here on a heart counts as enlarged on a PA film.
 ENLARGED = 0.5
 _RATIO = "cardiothoracic ratio "
@@ -127,25 +125,19 @@ def findings_answer(positive: Mapping[str, bool]) -> str:
     return f"The film shows {', '.join(found)}." if found else "None of the findings was found."
 
 
-def known_findings(positive: Mapping[str, bool]) -> dict[str, bool]:
-    """The same under the names that things have in the table."""
-    return {_FINDING_THINGS.get(label, label.lower()): there for label, there in positive.items()}
-
-
 def film_answer(positive: Mapping[str, bool], intent: str, thing: str, rng: np.random.Generator) -> str:
     """An answer from a classifier of findings: to one of them, to all, or a report.
 
     Args:
-        positive: finding → whether it is there.
+        positive: finding → whether it is there, under the names of the things' table.
         intent: what was asked.
         thing: name of the finding, or ``findings``.
         rng: picks among wordings.
     """
     if thing == "findings":
         return report_of(positive) if intent == "describe" else findings_answer(positive)
-    known = known_findings(positive)
-    if thing in known:
-        return finding_answer(thing, known[thing], rng)
+    if thing in positive:
+        return finding_answer(thing, positive[thing], rng)
     return f"{DECLINED} the specialist does not tell {thing}."
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sagittal.builders.consultations import CallRecord, CaseRecord
-from sagittal.language.specialist_answers import DECLINED, SIDES, film_answer, known_findings
+from sagittal.language.specialist_answers import DECLINED, SIDES, film_answer
 
 #: Lesions that may be there or not, as the specialist calls them that outlines them.
 LESIONS = ("whole tumour", "enhancing tumour", "tumour core", "oedema", "white matter hyperintensities")
@@ -36,8 +36,7 @@ class Known:
     def things(self) -> list[str]:
         """Ids of what can be asked."""
         if self.call.classes:
-            told = known_findings({label: yes for label, (_, yes) in self.call.classes.items()})
-            return ["film/findings", *(f"finding/{name}" for name in told)]
+            return ["film/findings", *(f"finding/{name}" for name in self.call.classes)]
         return [f"brain/{self.call.argument}"]
 
     def answer(self, intent: str, thing: str, rng: np.random.Generator) -> str:

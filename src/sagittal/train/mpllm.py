@@ -91,9 +91,14 @@ def _hits(heads: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[st
 
 
 def hidden_matrices(model: VLM) -> Sequence[nn.Parameter]:
-    """The matrices between a language model's layers, which Muon trains."""
-    embed = model.language.get_input_embeddings().weight  # type: ignore[operator]
-    return [p for p in model.language.parameters() if p.ndim == 2 and p is not embed and p.requires_grad]
+    """The matrices between the layers of a model's language model, which Muon trains."""
+    return layer_matrices(model.language)
+
+
+def layer_matrices(language: nn.Module) -> Sequence[nn.Parameter]:
+    """The matrices between a language model's layers."""
+    embed = language.get_input_embeddings().weight  # type: ignore[operator]
+    return [p for p in language.parameters() if p.ndim == 2 and p is not embed and p.requires_grad]
 
 
 def freeze_encoder(model: VLM) -> None:

@@ -99,9 +99,11 @@ class Offers:
 
         Args:
             rng: of the draws.
-            imaged: what all of them look at, as where they suit a study; anything when ``None``.
+            imaged: what all of them look at, volumes or pictures, as where they suit a study; anything when
+                ``None``.
         """
-        wanted, made = int(rng.integers(1 if imaged else 2, 7)), []
+        wanted = int(rng.integers(1 if imaged else 2, 7))
+        made: list[Offer] = []
         taken: set[str] = set()
         names: set[str] = set()
         for _ in range(4 * wanted):
@@ -110,6 +112,8 @@ class Offers:
             if offer.is_reader:
                 own.add("film/every finding")
             if own & taken or offer.card.name in names:
+                continue
+            if imaged and made and offer.card.looks_at != made[0].card.looks_at:
                 continue
             made.append(offer)
             taken |= own

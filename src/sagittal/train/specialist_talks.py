@@ -30,7 +30,7 @@ from sagittal.language.voxel_everyday import TypingConfig
 from sagittal.specialists.card import SpecialistCard
 from sagittal.specialists.feedback import colour_name
 from sagittal.specialists.prompting import ALONE, asked, system_prompt
-from sagittal.specialists.triggers import Trigger
+from sagittal.specialists.triggers import Trigger, numbers_of
 from sagittal.study import KINDS
 from sagittal.train.alone_talks import known_of
 from sagittal.train.offers import Offer, Offers, strange_words
@@ -185,6 +185,9 @@ class TalkMaker:
     def _not_needed(self, imaged: str, rng: np.random.Generator) -> Talk:
         kinds = _pick(_KINDS[imaged], rng)
         found = self._wordings.no_call(rng, self._pool, region=imaged, image=kinds[0])
+        while numbers_of(found.answer or ""):
+            # What no step computed cannot be said.
+            found = self._wordings.no_call(rng, self._pool, region=imaged, image=kinds[0])
         answer = found.answer or _of_picture(found.kind, imaged, kinds)
         if found.answer and rng.random() < TEXT_ALONE:
             return Talk((Turn(found.question, answer),), f"none/{found.kind}")
@@ -235,6 +238,9 @@ class TalkMaker:
         """Whether a card has the thing, or one that answers in its place."""
         if offer.strange:
             return False
+        # General arguments draw more than they are called: everything has the liver in it.
+        if _single(thing.name) in {_single(label) for label in offer.card.labels}:
+            return True
         names = {known.partition("/")[2] for known in offer.things.values()}
         fits = bool(names & {thing.name, *thing.fits})
         return fits or (offer.is_reader and thing.region in ("finding", "film"))
@@ -276,6 +282,11 @@ class TalkMaker:
     def _picture(self, imaged: str, rng: np.random.Generator) -> int:
         plain = self._shown.plain[imaged]
         return int(plain[int(rng.integers(len(plain)))])
+
+
+def _single(name: str) -> str:
+    """A structure's name without its side and its plural."""
+    return name.lower().removeprefix("left ").removeprefix("right ").removesuffix("s")
 
 
 def _first_words(talk: Talk) -> Talk:
