@@ -116,9 +116,11 @@ def test_words_and_triggers_name_every_argument(a_card):
         arguments={"brain": "brain", "skull": "bone of the head"}, masks={"brain": ["b"], "skull": ["s"]}
     )
     assert card.triggers() == ["<Bright(brain)>", "<Bright(skull)>"]
-    assert (
-        card.words() == "Bright: marks what is bright. Takes t1. Arguments: brain; skull = bone of the head."
-    )
+    assert card.words().splitlines() == [
+        "Bright: marks what is bright. Takes t1.",
+        "brain: <Bright(brain)>",
+        "skull, bone of the head: <Bright(skull)>",
+    ]
 
 
 def test_a_card_is_not_read_beyond_its_size(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from sagittal.builders.consultations import CallRecord, CaseRecord, RegionRecord
+from sagittal.language.specialist_answers import DECLINED, film_answer
 from sagittal.language.specialist_wordings import SpecialistWordings
 from sagittal.language.voxel_everyday import TypingConfig
 from sagittal.models.vila_m3 import vila_m3_config
@@ -73,11 +74,7 @@ def maker(seed=1, **more):
 
 
 def shown_triggers(system):
-    found = set()
-    for line in system.splitlines()[1:]:
-        name, arguments = line.split(":")[0], line.rpartition("Arguments: ")[2].removesuffix(".")
-        found |= {f"<{name}({a.partition(' = ')[0]})>" for a in arguments.split("; ")}
-    return found
+    return {str(trigger) for line in system.splitlines()[1:] for trigger in find_triggers(line)}
 
 
 @pytest.mark.parametrize("typing", [None, TypingConfig()])
@@ -92,10 +89,10 @@ def test_triggers_are_the_shown_cards_and_numbers_are_the_told_ones(typing):
             triggers = find_triggers(first.reply)
             assert {str(t) for t in triggers} <= allowed
             assert bool(triggers) == talk.kind.startswith("call")
-            # Some questions about no picture come without one.
+            # Some questions about no picture come without one; in training, half of the batches do.
             given = first.words.startswith("Given: ")
-            assert given == (first.picture is not None)
             assert given or talk.kind.startswith("none")
+            assert (first.picture is None) == (not given) or (typing and first.picture is None)
             for before, after in zip(talk.turns, talk.turns[1:], strict=False):
                 assert before.reply.startswith("<") and not find_triggers(after.reply)
                 name = triggers[0].name
@@ -137,11 +134,58 @@ def test_no_two_cards_know_one_thing_and_names_are_new_half_of_the_time():
     renamed = total = 0
     for _ in range(200):
         drawn = offers.draw(rng)
-        things = [_shared(t) for offer in drawn for t in offer.things.values()]
+        things = [_shared(t) for offer in drawn if not offer.strange for t in offer.things.values()]
         assert len(things) == len(set(things)) and len({o.card.name for o in drawn}) == len(drawn)
         renamed += sum(o.card.name not in CARDS for o in drawn)
         total += len(drawn)
     assert 0.4 < renamed / total < 0.9
+
+
+@pytest.mark.parametrize("label", list(CARDS["ChestFindings"].classes))
+def test_each_class_of_the_classifier_can_be_asked_for_and_is_answered(label):
+    assert f"finding/{label}" in SpecialistWordings.load().things()
+    rng = np.random.default_rng(0)
+    for there, start in ((True, "Yes"), (False, "No")):
+        told = dict.fromkeys(CARDS["ChestFindings"].classes, not there) | {label: there}
+        said = film_answer(told, "presence", label, rng)
+        assert said.startswith(start) and label.lower() in said.lower() and "answer" not in said
+    assert film_answer({label: True}, "presence", "Scoliosis", rng).startswith(DECLINED)
+
+
+def test_words_without_a_meaning_are_called_for_where_a_card_has_them_and_declined_where_none_has():
+    called = declined = 0
+    known = {p.text.lower() for t in SpecialistWordings.load().things().values() for p in t.phrases}
+    for number in range(60):
+        batch, offers = maker().with_offers(number)
+        strange = {a: o.card.name for o in offers if o.strange for a in o.arguments}
+        for talk in batch.talks:
+            words, reply = talk.turns[0].words, talk.turns[0].reply
+            for trigger in find_triggers(reply):
+                if trigger.argument in strange:
+                    called += 1
+                    assert trigger.argument in words and strange[trigger.argument] == trigger.name
+            if talk.kind == "declined" and not any(phrase in words.lower() for phrase in known):
+                declined += 1
+                assert not any(argument in words for argument in strange)
+    assert called > 20 and declined > 10
+
+
+def test_no_answer_without_a_call_states_a_number():
+    replies = [t.turns[0].reply for n in range(150) for t in maker()(n).talks if t.kind.startswith("none")]
+    assert len(replies) > 300 and not any(numbers_of(reply) for reply in replies)
+
+
+def test_what_a_general_argument_draws_counts_as_known():
+    make, things = maker(), SpecialistWordings.load().things()
+    [whole] = [
+        o
+        for n in range(200)
+        for o in Offers(CARDS, SpecialistWordings.load()).draw(np.random.default_rng(n), "ct")
+        if o.base == "VISTA3D" and "everything" in o.arguments
+    ][:1]
+    for name in ("liver", "spleen", "aorta", "duodenum"):
+        assert make._might_know(whole, things[f"ct/{name}"]), name
+    assert not make._might_know(whole, things["brain/thalamus"])
 
 
 def test_a_tiny_model_learns_a_batch_by_heart():
