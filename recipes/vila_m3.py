@@ -55,7 +55,7 @@ ALONE = 0.12
 STEPS = {"copy": 1_000, "words": 6_000, "all": 800}
 _LOOPS = {
     "copy": LoopConfig(
-        steps=STEPS["copy"], rate=2e-3, hidden_rate=1e-2, warm_up=50, decay=0.05, mean_over=50,
+        steps=STEPS["copy"], rate=2e-3, hidden_rate=1e-2, warm_up=50, decay=1.0, mean_over=50,
         save_every=100, score_every=250,
     ),
     "words": LoopConfig(
