@@ -52,10 +52,10 @@ SPLITS: tuple[Split, ...] = ("validation", "train")
 SCAN = Path("totalseg_refs") / "example_ct_sm.nii.gz"
 #: Share of batches in which no specialist may be called.
 ALONE = 0.12
-STEPS = {"copy": 1_000, "words": 6_000, "all": 800}
+STEPS = {"copy": 1_500, "words": 6_000, "all": 800}
 _LOOPS = {
     "copy": LoopConfig(
-        steps=STEPS["copy"], rate=2e-3, hidden_rate=1e-2, warm_up=50, decay=1.0, mean_over=50,
+        steps=STEPS["copy"], rate=2e-3, hidden_rate=4e-3, warm_up=50, decay=0.0, mean_over=50,
         save_every=100, score_every=250,
     ),
     "words": LoopConfig(
