@@ -44,7 +44,7 @@ CALLED, NOT_NEEDED = 0.58, 0.22
 SUITABLE = 0.6
 #: Share of what no card knows that is a word without a meaning.
 UNKNOWN_WORD = 0.25
-#: Share of batches without pictures of questions: they teach who is called, at half the price.
+#: Share of batches without pictures, twice as large: they teach who is called, at half the price.
 UNSEEN = 0.5
 #: Share of questions about no picture that come without one.
 TEXT_ALONE = 0.25
@@ -81,7 +81,7 @@ class TalkMaker:
         shown: pictures and calls.
         cards: that ship, by name.
         seed: of all draws.
-        batch: conversations of a batch.
+        batch: conversations of a batch; of one without pictures, twice as many.
         pool: which wordings.
         typing: what is done to them; nothing when ``None``.
         alone: share of batches in which no specialist may be called.
@@ -116,8 +116,9 @@ class TalkMaker:
             return Batch(ALONE, tuple(self._by_itself(rng) for _ in range(self._batch))), []
         imaged = _pick(list(_KINDS), rng) if rng.random() < SUITABLE else None
         offers = self._offers.draw(rng, imaged)
-        talks = tuple(self._talk(offers, imaged, rng) for _ in range(self._batch))
-        if self._typing is not None and rng.random() < UNSEEN:
+        unseen = self._typing is not None and rng.random() < UNSEEN
+        talks = tuple(self._talk(offers, imaged, rng) for _ in range(self._batch * (2 if unseen else 1)))
+        if unseen:
             talks = tuple(_first_words(talk) for talk in talks)
         return Batch(system_prompt([offer.card for offer in offers]), talks), offers
 
