@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def read_members(path: Path, names: Sequence[str], most_bytes: int) -> dict[str,
     try:
         with zipfile.ZipFile(path) as archive:
             return {name: _read_member(archive, name, most_bytes) for name in names}
-    except (zipfile.BadZipFile, KeyError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError, EOFError) as error:
         raise FileFormatError("The archive is damaged or lacks a file.", got=f"{path}: {error}") from error
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -60,7 +60,7 @@ class VilaM3Answerer:
             raise InputError("This model cannot be pointed at a place.", remedy="ask without --region")
         images, look = _looked_at(volumes, view)
         study = Study("asked", "", tuple(images.values()))
-        programs = _suitable(_programs(specialists), study)
+        programs = _suitable(_programs(specialists), study, named=bool(specialists))
         flat = look.image.geometry.is_2d or view is not None
         words = asked(question, [image.kind for image in volumes.values()], pictures=flat)
         cards = {name: program.card for name, program in programs.items()}
@@ -79,7 +79,8 @@ def _looked_at(volumes: Mapping[str, Image], view: View | None) -> tuple[dict[st
     upright, normal = own.image.reorient("RAS"), NORMAL[own.plane]
     start, stop = [0, 0, 0], list(upright.shape)
     start[normal], stop[normal] = own.index, own.index + 1
-    images[_SLICE] = upright.crop(start, stop)
+    # A name of its own: what is drawn on it goes by that.
+    images[_SLICE] = replace(upright.crop(start, stop), name=f"{own.image.name}, {own.plane} {own.index}")
     return images, Look(own.image, own.plane, own.index)
 
 
@@ -90,6 +91,14 @@ def _programs(names: Sequence[str] | None) -> dict[str, Program]:
     return {name: known.runnable(name).program for name in names}
 
 
-def _suitable(programs: Mapping[str, Program], study: Study) -> dict[str, Program]:
-    """Those that these images suit: others are not shown, so that they cannot be called."""
-    return {name: p for name, p in programs.items() if not isinstance(p.card.chosen(study), str)}
+def _suitable(programs: Mapping[str, Program], study: Study, *, named: bool) -> dict[str, Program]:
+    """Those that these images suit: others are not shown, so that they cannot be called.
+
+    Raises:
+        InputError: the user named one that they do not suit.
+    """
+    chosen = {name: program.card.chosen(study) for name, program in programs.items()}
+    for name, images in chosen.items():
+        if named and isinstance(images, str):
+            raise InputError(f"{name} does not suit these images.", got=images, remedy="leave it out")
+    return {name: p for name, p in programs.items() if not isinstance(chosen[name], str)}

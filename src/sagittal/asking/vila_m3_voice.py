@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,8 +24,8 @@ from sagittal.specialists.triggers import TriggerConstraint
 #: (rows, columns, 3) in 8 bits, as it is shown.
 Pixels = NDArray[np.uint8]
 
-# Tokens of a reply.
-_LONGEST = 120
+# Tokens of a reply: a report of many findings, or all structures of a head, is said whole.
+_LONGEST = 400
 # System prompts whose keys and values are kept: those of a few kinds of image.
 _KEPT = 4
 
@@ -117,7 +118,8 @@ class VilaM3Voice:
                 self._loaded.vocabulary, chat.end, () if last else self._cards, self._numbers
             )
             [said] = self.context.generate(max_tokens=_LONGEST, stop={chat.end}, constraint=constraint)
-        return " ".join(chat.decode(said).split())
+        words = " ".join(chat.decode(said).split())
+        return words if said and said[-1] == chat.end else _whole_sentences(words)
 
     def _hear(self, picture: Pixels | None, words: str) -> None:
         loaded, features = self._loaded, None
@@ -132,3 +134,9 @@ class VilaM3Voice:
 
     def _ids(self, ids: Sequence[int]) -> torch.Tensor:
         return torch.tensor([list(ids)], device=self._loaded.runtime.device)
+
+
+def _whole_sentences(words: str) -> str:
+    """What was cut off, up to its last sentence's end; a trigger is whole, too."""
+    ends = [match.end() for match in re.finditer(r"[.!?](?=\s|$)|>", words)]
+    return words[: ends[-1]] if ends else ""

@@ -107,7 +107,7 @@ def _one(intent: str, one: Drawn, rng: np.random.Generator) -> str:
 
 def _several(intent: str, drawn: Sequence[Drawn]) -> str:
     if intent == "size":
-        return "; ".join(f"the {one.label} {one.measured}" for one in drawn).capitalize() + "."
+        return "T" + "; ".join(f"the {one.label} {one.measured}" for one in drawn)[1:] + "."
     return "I outlined " + ", ".join(f"the {one.label} in {one.colour}" for one in drawn) + "."
 
 

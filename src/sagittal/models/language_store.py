@@ -111,8 +111,11 @@ def open_language(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         )  # fmt: skip
     folder, gguf = fetched()[name], Path(LANGUAGES[name].gguf).name
     with files.storage_errors(folder):
-        expected = json.loads((folder / _MANIFEST).read_text("utf-8")).get("gguf")
-        got = files.sha256_file(folder / gguf)
+        manifest, got = (folder / _MANIFEST).read_text("utf-8"), files.sha256_file(folder / gguf)
+    try:
+        expected = json.loads(manifest)["gguf"]
+    except (ValueError, KeyError, TypeError):
+        expected = None
     if got != expected:
         raise IntegrityError(
             "The language model is not the one that was fetched.", expected=expected, got=got,

@@ -6,6 +6,7 @@ nothing else. Names and arguments are what a trigger ``<NAME(argument)>`` may ho
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,16 +30,18 @@ SCHEMA: Literal["sagittal.specialist/1"] = "sagittal.specialist/1"
 _LARGEST = 256 << 10
 
 # One or two digits after a letter are part of a name; others are a number in the words of an answer.
-_NAME = re.compile(r"[A-Za-z](?:[A-Za-z_]|(?<=[A-Za-z])[0-9]|(?<=[A-Za-z][0-9])[0-9])*")
+_NAME = re.compile(r"[A-Z](?:[A-Za-z_]|(?<=[A-Za-z])[0-9]|(?<=[A-Za-z][0-9])[0-9])*")
 
 
 def _name(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        raise ValueError("a name has letters, underscores, and one or two digits after a letter")
+    if not _NAME.fullmatch(value) or keyword.iskeyword(value):
+        raise ValueError(
+            "a name has a capital, then letters, underscores, and one or two digits after a letter"
+        )
     return value
 
 
-#: A name is a function's of the agent's programs, too.
+#: A name is a function's of the agent's programs, too, whose own begin with small letters.
 Name = Annotated[str, Field(max_length=32), AfterValidator(_name)]
 #: Nothing that opens or closes a trigger, nothing that a prompt could be bent by.
 Argument = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ,/+'-]{0,59}$")]

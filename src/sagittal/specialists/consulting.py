@@ -166,7 +166,7 @@ class ConsultingPlanner:
             return text
         longest_first = sorted(by_words, key=len, reverse=True)
         pattern = "|".join(map(re.escape, longest_first))
-        return re.sub(rf"(?<![\w.])(?:{pattern})(?!\w)", lambda m: f"{{{by_words[m[0]]}}}", text)
+        return re.sub(rf"(?<![\w.−-])(?:{pattern})(?!\w)", lambda m: f"{{{by_words[m[0]]}}}", text)
 
 
 def _abstain(reason: str) -> str:

@@ -25,6 +25,7 @@ class Found:
         image: the mask lies on it; ``image_variable`` holds it.
         regions: labels that are present, in the order of their values.
         whole: what was measured on all of them together, as it is written.
+        flat: whether the mask is of one slice or picture.
         values: expression of a program → how its number is written.
     """
 
@@ -64,7 +65,7 @@ def found_of(variable: str, result: Segmented, images: Mapping[str, Image]) -> F
     mask = result.mask
     name = next(name for name, image in images.items() if image.name == result.image)
     regions = tuple(Region(mask.labels[value], colour_name(value)) for value in mask.values())
-    return Found(variable, images[name], name, mask.geometry.is_2d, regions)
+    return Found(variable, images[name], name, min(mask.shape) == 1, regions)
 
 
 def facts_program(found: Found) -> str:

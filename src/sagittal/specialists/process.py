@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -70,6 +72,8 @@ class SpecialistProcess:
                 str(program.card_file), str(program.folder),
             ],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
+            # With all that it starts it can be ended at once.
+            start_new_session=True,
         )  # fmt: skip
         header, _ = self._exchange(None, [], seconds, 0)
         if "ready" not in header:
@@ -95,13 +99,19 @@ class SpecialistProcess:
 
     def end(self) -> None:
         """End the process; its memory is free."""
-        self._process.kill()
+        self._kill()
         # What was not sent to a dead process cannot be flushed.
         for stream in (self._process.stdin, self._process.stdout, self._errors):
             with suppress(BrokenPipeError):
                 if stream is not None:
                     stream.close()
         self._process.wait()
+
+    def _kill(self) -> None:
+        if sys.platform != "win32":
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
 
     @property
     def is_running(self) -> bool:
@@ -111,9 +121,12 @@ class SpecialistProcess:
     def _exchange(
         self, message: dict[str, Any] | None, arrays: list[NDArray[Any]], seconds: float, most: int
     ) -> tuple[dict[str, Any], list[NDArray[Any]]]:
-        """Send, and wait for what comes back; the process is ended when that takes too long."""
+        """Send, and wait for what comes back; the process is ended when that takes too long.
+
+        It is ended, too, when we are interrupted: what it still answers would be taken for the next answer.
+        """
         assert self._process.stdin is not None and self._process.stdout is not None
-        watch = threading.Timer(seconds, self._process.kill)
+        watch = threading.Timer(seconds, self._kill)
         watch.daemon = True
         begun = time.monotonic()
         watch.start()
@@ -123,6 +136,9 @@ class SpecialistProcess:
             header, came = receive(self._process.stdout, most)
         except (WireError, BrokenPipeError) as error:
             raise self._ended(error, time.monotonic() - begun >= seconds, seconds) from error
+        except BaseException:
+            self.end()
+            raise
         finally:
             watch.cancel()
         peak = header.get("peak_mb")

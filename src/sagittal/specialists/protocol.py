@@ -158,6 +158,10 @@ def _numbered(card: SpecialistCard, mask: Mask, image: Image) -> Mask:
     """Its values the places of its labels on the card: a label has one colour in an overlay, always."""
     places = {label: place for place, label in enumerate(card.labels, start=1)}
     present = mask.values()
+    if present and not 0 < min(present) <= max(present) <= np.iinfo(np.uint16).max:
+        raise _wrong(
+            card, "labels that are no small whole numbers", "1 to 65535", f"{min(present)} to {max(present)}"
+        )
     table = np.zeros(max([0, *present]) + 1, np.uint16)
     for value in present:
         table[value] = places[mask.labels[value]]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sagittal.specialists.card import SpecialistCard
 
 _TRIGGER = re.compile(r"<([A-Za-z][A-Za-z0-9_]{0,31})\(([^()<>]{0,60})\)>")
+_WHOLE = re.compile(_TRIGGER.pattern.encode())
 _OPEN = re.compile(rb"<[^>]*\Z")
 # Digits and points in a row, and the letter before them, which makes them part of a name such as T1.
 _RUN = re.compile(rb"([A-Za-z]?)([0-9.]*[0-9][0-9.]*)")
@@ -88,7 +89,8 @@ class TriggerConstraint:
 
     def __call__(self, row: int, so_far: Sequence[int]) -> Collection[int]:
         """Tokens that may follow what a row said so far."""
-        text = b"".join(self._vocabulary[token] for token in so_far)
+        # Whole triggers are the cards' own words, numbers in them included.
+        text = _WHOLE.sub(b"", b"".join(self._vocabulary[token] for token in so_far))
         opened = _OPEN.search(text)
         if opened is not None:
             return self._inside(opened[0])

@@ -77,7 +77,7 @@ def _plan(described: Any) -> tuple[np.dtype[Any], tuple[int, ...], int]:
     try:
         dtype = np.dtype(str(described["dtype"]))
         shape = tuple(described["shape"])
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, SyntaxError):
         raise WireError("an array that is not described") from None
     whole = all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 1 << 31 for n in shape)
     if dtype.kind not in _KINDS or not whole or len(shape) > 4:

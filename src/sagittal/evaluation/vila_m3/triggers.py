@@ -70,8 +70,8 @@ class Triggered:
 
     @property
     def right_name(self) -> bool:
-        """Whether the specialist is right, whatever the argument."""
-        return bool(self.made) and self.made[0].name in {call.name for call in self.item.calls}
+        """Whether every specialist that was called is right, whatever the argument."""
+        return bool(self.made) and {one.name for one in self.made} <= {one.name for one in self.item.calls}
 
 
 def read_items(path: str | Path) -> list[TriggerItem]:
@@ -135,7 +135,8 @@ def trigger_figures(found: Sequence[Triggered], seed: int = 0) -> dict[str, Figu
 
     ``precision``: of the questions with a call, those to an acceptable specialist. ``recall``: of those that
     need one, those that call it. ``argument``: of these, those with an acceptable argument. ``silence``: of
-    those that need none, those that call none. ``right``: all of it at once.
+    those that need none, those that call none. ``unsuitable``: the same of those that no card suits.
+    ``right``: all of it at once.
     """
     measures: Mapping[str, tuple[Callable[[Triggered], bool], Callable[[Triggered], bool]]] = {
         "precision": (lambda t: t.called, lambda t: t.right_name),
