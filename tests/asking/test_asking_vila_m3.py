@@ -123,10 +123,15 @@ def test_only_those_that_suit_the_images_are_shown(ask, tmp_path):
     assert "Eyes" in script.cards and not {"ChestOrgans", "ChestFindings", "TumourType"} & set(script.cards)
 
 
-@pytest.mark.parametrize(("names", "shown"), [([], []), (["Eyes"], ["Eyes"]), (["ChestOrgans"], [])])
+@pytest.mark.parametrize(("names", "shown"), [([], []), (["Eyes"], ["Eyes"])])
 def test_the_user_says_which_may_be_called(ask, tmp_path, names, shown):
     _, script = ask([brats_case(tmp_path)], ["It is a head."], specialists=names)
     assert script.cards == shown
+
+
+def test_one_that_is_named_and_does_not_suit_is_an_error(ask, tmp_path):
+    with pytest.raises(InputError, match="ChestOrgans does not suit these images"):
+        ask([brats_case(tmp_path)], ["never said"], specialists=["ChestOrgans"])
 
 
 def test_one_that_cannot_run_is_an_error(ask, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sagittal.asking.vila_m3_voice import VilaM3
+from sagittal.asking.vila_m3_voice import VilaM3, _whole_sentences
 from sagittal.models.medplib.pictures import squared_pixels
 from sagittal.models.vila_m3 import vila_m3_config
 from sagittal.models.vlm.chat import OwnChat, padded
@@ -117,3 +117,16 @@ def test_a_conversation_is_what_training_reads(loaded, cards):
         read = model.follow(rounds)
     for once, spoken in zip(read, logits, strict=True):
         torch.testing.assert_close(once[:, 0], spoken, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("cut", "whole"),
+    [
+        ("There is a mass. No edema. No pneum", "There is a mass. No edema."),
+        ("It measures 4.5 mL. <Eyes(whole tu", "It measures 4.5 mL."),
+        ("<Eyes(whole tumour)> and <Eyes(le", "<Eyes(whole tumour)>"),
+        ("no end at all", ""),
+    ],
+)
+def test_what_was_cut_off_ends_with_its_last_sentence(cut, whole):
+    assert _whole_sentences(cut) == whole

@@ -35,7 +35,8 @@ def world():
     return model, chat, squares, maker
 
 
-def test_each_reply_is_the_voices_own(world):
+def test_each_reply_is_the_voices_own(world, monkeypatch):
+    monkeypatch.setattr("sagittal.asking.vila_m3_voice._whole_sentences", str)
     model, chat, squares, maker = world
     found = held_out(model, TalkStream(maker, LivePictures(model, squares), chat), maker, 2)
     loaded = VilaM3(model, chat, Runtime(torch.device("cpu"), torch.float32, False))

@@ -15,8 +15,8 @@ from sagittal.geometry import Geometry
 from sagittal.study import Image, Study
 
 BEHAVIOURS = (
-    "bright", "raises", "hangs", "nothing", "shape", "nan", "dies", "label", "floods", "prints", "slow",
-    "refuses", "text",
+    "bright", "raises", "hangs", "nothing", "shape", "nan", "dies", "label", "negative", "huge", "forks", "floods",
+    "prints", "slow", "refuses", "text",
 )  # fmt: skip
 
 CODE = """
@@ -53,6 +53,14 @@ class Bright:
             os._exit(7)
         if argument == "label":
             return Mask(data * 3, image.geometry, {3: "<script>"})
+        if argument == "negative":
+            return Mask(data.astype(np.int16) * -1, image.geometry, {-1: "bright"})
+        if argument == "huge":
+            return Mask(data.astype(np.int64) << 42, image.geometry, {1 << 42: "bright"})
+        if argument == "forks":
+            if os.fork() == 0:
+                time.sleep(25)
+            time.sleep(600)
         if argument == "floods":
             os.write(sys.stdout.fileno(), b"x" * 100_000)
         if argument == "prints":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 
@@ -44,7 +46,8 @@ def test_a_mask_comes_back_on_the_scans_grid(programs, pool, study, scan):
         ("raises", "failed", "ValueError: a fault of theirs"), ("dies", "failed", "(7)"),
         ("hangs", "hung", "at most 2 s"), ("nothing", "nothing", "nothing back"),
         ("shape", "wrong", "another grid"), ("nan", "wrong", "whole numbers"),
-        ("label", "wrong", "labels"), ("refuses", "refused", "not theirs"), ("text", "wrong", "no mask"),
+        ("label", "wrong", "labels"), ("negative", "wrong", "1 to 65535"), ("huge", "wrong", "1 to 65535"),
+        ("refuses", "refused", "not theirs"), ("text", "wrong", "no mask"),
         ("unheard of", "unknown", "no such argument"),
     ],
 )  # fmt: skip
@@ -55,6 +58,38 @@ def test_a_fault_is_named_and_the_specialist_can_be_asked_again(programs, pool, 
     # What a terminal or a page could be steered by does not come through.
     assert "\x1b" not in str(error.value) and "<script>" not in str(error.value)
     assert pool.run(programs["Bright"], study, "bright").result.mask.data.any()
+
+
+def test_what_it_forked_ends_with_it_and_holds_nobody_up(programs, pool, study):
+    begun = time.monotonic()
+    with pytest.raises(SpecialistError, match="too long"):
+        pool.run(programs["Bright"], study, "forks")
+    # The child of the specialist would hold the pipe open for 25 s.
+    assert time.monotonic() - begun < 15
+
+
+def test_after_an_interruption_an_answer_belongs_to_its_own_question(programs, study):
+    class Stopped(BaseException):
+        pass
+
+    def stop(*_):
+        raise Stopped
+
+    pool = Pool(seconds=20)
+    pool.run(programs["Bright"], study, "bright")
+    before = signal.signal(signal.SIGUSR1, stop)
+    try:
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+        with pytest.raises(Stopped):
+            pool.run(programs["Bright"], study, "slow")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    [image] = study.images
+    dark = Study(
+        "dark", "", (Image((image.data > 2).astype(np.float32) + 0.1, image.geometry, "t1", "dark"),)
+    )
+    assert not pool.run(programs["Bright"], dark, "bright").result.mask.data.any()
+    pool.close()
 
 
 def test_what_it_prints_does_not_disturb(programs, pool, study):

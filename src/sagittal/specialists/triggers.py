@@ -90,7 +90,7 @@ class TriggerConstraint:
     def __call__(self, row: int, so_far: Sequence[int]) -> Collection[int]:
         """Tokens that may follow what a row said so far."""
         # Whole triggers are the cards' own words, numbers in them included.
-        text = _WHOLE.sub(b"", b"".join(self._vocabulary[token] for token in so_far))
+        text = _WHOLE.sub(b" ", b"".join(self._vocabulary[token] for token in so_far))
         opened = _OPEN.search(text)
         if opened is not None:
             return self._inside(opened[0])

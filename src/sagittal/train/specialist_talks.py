@@ -190,7 +190,7 @@ class TalkMaker:
             # What no step computed cannot be said.
             found = self._wordings.no_call(rng, self._pool, region=imaged, image=kinds[0])
         answer = found.answer or _of_picture(found.kind, imaged, kinds)
-        if found.answer and rng.random() < TEXT_ALONE:
+        if self._typing is not None and found.answer and rng.random() < TEXT_ALONE:
             return Talk((Turn(found.question, answer),), f"none/{found.kind}")
         # Choices stand on lines of their own; of a patient, only questions about a picture say something.
         question = (
