@@ -15,8 +15,8 @@ from sagittal.geometry import Geometry
 from sagittal.study import Image, Study
 
 BEHAVIOURS = (
-    "bright", "raises", "hangs", "nothing", "shape", "nan", "dies", "label", "negative", "huge", "forks", "floods",
-    "prints", "slow", "refuses", "text",
+    "bright", "raises", "hangs", "nothing", "shape", "nan", "dies", "label", "negative", "huge", "forks",
+    "floods", "prints", "slow", "refuses", "text",
 )  # fmt: skip
 
 CODE = """

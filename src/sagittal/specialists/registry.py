@@ -238,7 +238,7 @@ def _packages(enabled: Mapping[str, Enabled]) -> Iterator[Entry | str]:
 
 
 def _card_of(point: metadata.EntryPoint) -> Path | None:
-    """The card among a distribution's files; installed in place, below its source."""
+    """The card among a distribution's files; one that is installed in place (``-e``) lists none."""
     if point.dist is None:
         return None
     wanted = f"{point.name}{CARD_ENDING}"

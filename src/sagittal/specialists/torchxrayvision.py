@@ -164,7 +164,9 @@ def _file(library: Any, name: str, card: SpecialistCard, folder: Path) -> Path:
         raise StorageError(
             f"The weights of {name} are not there.", expected=file, got=folder, remedy=card.needs.how
         )
-    return weights_path(Weights(file=file), folder)
+    weights_path(Weights(file=file), folder)
+    # Under the name that the library opens, wherever a link leads: it would fetch what it does not find.
+    return folder / file
 
 
 def _known(network: Any) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagittal.builders.consultations import FIRST, CaseRecord, read_bank, read_picture
-from sagittal.files import atomic_path, storage_errors
+from sagittal.files import atomic_path, storage_errors, write_text
 from sagittal.models.medplib.pictures import squared_pixels
 from sagittal.specialists.looking import Look
 from sagittal.study import Image
@@ -72,11 +73,11 @@ def _slices(scan: Image) -> Iterator[Look]:
 
 
 def _kept(path: Path, files: Sequence[Path], slices: Sequence[Look], edge: int) -> NDArray[np.uint8]:
-    count = len(files) + len(slices)
-    if path.is_file():
-        found = np.load(path, mmap_mode="r")
-        if len(found) == count:
-            return found
+    count, made_of = len(files) + len(slices), path.with_suffix(".sha256")
+    digest = _digest(files, slices, edge)
+    with storage_errors(path):
+        if path.is_file() and made_of.is_file() and made_of.read_text() == digest:
+            return np.load(path, mmap_mode="r")
     made = np.empty((count, 3, edge, edge), np.uint8)
     for number, file in enumerate(files):
         made[number] = squared_pixels(read_picture(file), edge).numpy()
@@ -84,4 +85,17 @@ def _kept(path: Path, files: Sequence[Path], slices: Sequence[Look], edge: int) 
         made[number] = squared_pixels(look.pixels(), edge).numpy()
     with atomic_path(path) as temporary, storage_errors(path), temporary.open("wb") as handle:
         np.save(handle, made)
+    write_text(made_of, digest)
     return made
+
+
+def _digest(files: Sequence[Path], slices: Sequence[Look], edge: int) -> str:
+    """Of what pictures were made of: files by name, size and time, slices by name and place."""
+    told = hashlib.sha256(str(edge).encode())
+    for file in files:
+        with storage_errors(file):
+            state = file.stat()
+        told.update(f"{file.parent.name}/{file.name} {state.st_size} {state.st_mtime_ns}\n".encode())
+    for look in slices:
+        told.update(f"{look.image.name} {look.plane} {look.index}\n".encode())
+    return told.hexdigest()

@@ -31,7 +31,7 @@ def held_out(
 
     Args:
         model: in evaluation mode.
-        stream: of the batches, with pictures of other patients than training's.
+        stream: of the batches, with pictures of other patients than training's; those of CT show one scan.
         maker: that makes them: of withheld wordings.
         batches: how many.
         say: told now and then.
