@@ -26,6 +26,7 @@ class Report(StrEnum):
     chest_specialists = "chest-specialists"
     imax = "imax"
     imax_small = "imax-small"
+    vila_m3 = "vila-m3"
 
 
 def register(app: typer.Typer) -> None:
@@ -91,6 +92,10 @@ def reproduce(
         from sagittal.cli.reproduce_imax import imax_small_page
 
         title, lines = "The shipped IMAX", imax_small_page(model, data, work)
+    elif report is Report.vila_m3:
+        from sagittal.cli.reproduce_vila_m3 import vila_m3_page
+
+        title, lines = "VILA-M3", vila_m3_page(model, data, questions.parent, work)
     elif report is Report.voxelprompt:
         from sagittal.cli.reproduce_tasks import tasks_page
 

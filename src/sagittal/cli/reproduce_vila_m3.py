@@ -1,0 +1,138 @@
+"""``sagittal reproduce vila-m3``: triggers, answers with and without specialists, language that was kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sagittal.cli.console import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sagittal.asking.vila_m3_voice import VilaM3
+    from sagittal.evaluation.vila_m3.triggers import Triggered, TriggerItem
+    from sagittal.specialists.card import SpecialistCard
+    from sagittal.train.specialist_talks import Shown
+
+#: Batches of sixteen questions of the grammar's withheld wordings.
+BATCHES = 60
+_SEED = 77
+_PUBLISHED = Path("vila_m3_expert_qa") / "m3" / "data_prepare" / "experts" / "llama_output"
+_SLAKE = Path("slake_json") / "Slake1.0" / "test.json"
+
+
+def vila_m3_page(model: str, data: Path, questions: Path, work: Path) -> list[str]:
+    """Every section.
+
+    Args:
+        model: a checkpoint's name or folder.
+        data: folder of the development data.
+        questions: folder of the independent questions and their cards.
+        work: folder of the runs; ``vila_m3/words`` in its parent holds the curve of the training.
+    """
+    from sagittal.asking.models import offers
+    from sagittal.evaluation.vila_m3.brain import brain_lines, brain_replies
+    from sagittal.evaluation.vila_m3.films import film_lines, film_replies
+    from sagittal.evaluation.vila_m3.page import cost_lines, learning_lines
+    from sagittal.files import sha256_file
+    from sagittal.models.checkpoint import WEIGHTS
+    from sagittal.weights import find_checkpoint
+
+    folder = find_checkpoint(model)
+    [offer] = offers(folder)
+    final = list(brain_replies(offer, data, final=True, say=_say))
+    others = list(brain_replies(offer, data, final=False, say=_say))
+    films = list(film_replies(offer, data, _say))
+    return [
+        f"Weights' SHA-256: {sha256_file(folder / WEIGHTS)[:16]}…. Recipe: `recipes/vila_m3.py`. Medical "
+        "research software, not a device. 95 % intervals over resampled questions, cases or patients.",
+        "", "## Triggers", "", *_triggers(folder, data, questions),
+        "## Real brains, final cases", "", *brain_lines(final),
+        "## Real brains, cases that could be looked at", "", *brain_lines(others),
+        "## Real films: a report each", "",
+        "NIH ChestX-ray14, patients that no network here was trained on; labels mined from text. BLEU and "
+        "ROUGE are against the labels as sentences of the same pool: they tell how the wording agrees, not how "
+        "a radiologist writes.",
+        "", *film_lines(films),
+        "## Cost of an answer", "",
+        *cost_lines([*(one.reply for one in (*final, *others)), *(one.reply for one in films)]),
+        "## Language that was kept", "", *_retention(folder, data),
+        "## Learning", "", *learning_lines(work.parent / "vila_m3" / "words" / "curve.jsonl"),
+    ]  # fmt: skip
+
+
+def _triggers(folder: Path, data: Path, questions: Path) -> list[str]:
+    import yaml
+
+    from sagittal.asking.vila_m3 import VilaM3Answerer
+    from sagittal.evaluation.vila_m3.held_out import held_out
+    from sagittal.evaluation.vila_m3.page import trigger_lines
+    from sagittal.evaluation.vila_m3.plain_pictures import plain_pictures
+    from sagittal.evaluation.vila_m3.published import read_published
+    from sagittal.evaluation.vila_m3.triggers import read_items
+    from sagittal.specialists.card import SpecialistCard
+    from sagittal.specialists.registry import specialists
+    from sagittal.train.specialist_talks import TalkMaker
+    from sagittal.train.talks import LivePictures, TalkStream
+
+    loaded = VilaM3Answerer.load(folder).loaded
+    shown, squares = plain_pictures(data, loaded.model.config.encoder.size[0])
+    shipped = {name: entry.card for name, entry in specialists().entries.items()}
+    maker = TalkMaker(shown, shipped, _SEED, pool="withheld")
+    stream = TalkStream(maker, LivePictures(loaded.model, squares), loaded.chat)
+    groups: dict[str, list[Triggered]] = {
+        "withheld wordings of the grammar": held_out(loaded.model, stream, maker, BATCHES, _say)
+    }
+    with (questions / "trigger_cards.yaml").open("rb") as handle:
+        theirs = [SpecialistCard.model_validate(card) for card in yaml.safe_load_all(handle)]
+    known = {**shipped, **{card.name: card for card in theirs}}
+    sets = {
+        "independent questions": read_items(questions / "trigger_questions.jsonl"),
+        "VILA-M3's published wordings": read_published(data / _PUBLISHED),
+    }
+    for title, items in sets.items():
+        for as_asked in (False, True):
+            which = "as asked: cards that suit the images" if as_asked else "all cards shown"
+            _say(f"{title}, {which}")
+            groups[f"{title}, {which}"] = _asked(loaded, items, known, (shown, squares), as_asked=as_asked)
+    return trigger_lines(groups, frozenset(shipped))
+
+
+def _asked(
+    loaded: VilaM3, items: list[TriggerItem], known: Mapping[str, SpecialistCard],
+    pictures: tuple[Shown, NDArray[np.uint8]], *, as_asked: bool,
+) -> list[Triggered]:  # fmt: skip
+    from sagittal.evaluation.vila_m3.triggers import triggered
+
+    shown, squares = pictures
+
+    def picture_of(item: TriggerItem) -> NDArray[np.uint8]:
+        imaged = {"cxr": "film", "ct": "ct"}.get(item.kinds[0], "brain")
+        own = shown.plain[imaged]
+        return squares[own[len(item.question) % len(own)]].transpose(1, 2, 0)
+
+    return triggered(loaded, items, known, picture_of, _say, as_asked=as_asked)
+
+
+def _retention(folder: Path, data: Path) -> list[str]:
+    from sagittal.evaluation.vila_m3.page import retention_lines
+    from sagittal.evaluation.vila_m3.retention import answer_losses
+    from sagittal.models.vlm.chat import OwnChat
+    from sagittal.models.vlm.decoder import load_decoder
+    from sagittal.models.vlm.storage import load_vlm
+    from sagittal.train.decoder_texts import slake_pairs
+    from sagittal.weights import find_checkpoint
+
+    pairs = slake_pairs(data / _SLAKE)
+    before, tokenizer = load_decoder(find_checkpoint("decoder-small"))
+    after, chat, _ = load_vlm(folder, task="vila-m3")
+    losses = answer_losses(before, OwnChat(tokenizer), pairs), answer_losses(after.language, chat, pairs)
+    return retention_lines(*losses, len(pairs))
+
+
+def _say(line: str) -> None:
+    errors().print(line, markup=False)

@@ -1,0 +1,112 @@
+"""The page of results: triggers, answers with and without specialists, what language was kept, learning."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sagittal.evaluation.vila_m3.both_ways import Reply
+from sagittal.evaluation.vila_m3.triggers import Triggered, trigger_figures
+from sagittal.score.descriptors import Figure
+
+_COLUMNS = ("precision", "recall", "argument", "silence", "unsuitable", "right")
+
+
+def trigger_lines(groups: Mapping[str, Sequence[Triggered]], shipped: frozenset[str]) -> list[str]:
+    """A row a set of questions, and how often cards with names that training cannot have met are called.
+
+    Args:
+        groups: title → questions with the calls that were made.
+        shipped: names of the cards that ship.
+    """
+    lines = [
+        f"| questions | number | {' | '.join(_COLUMNS)} |",
+        f"| --- | --- |{' --- |' * len(_COLUMNS)}",
+    ]
+    for title, found in groups.items():
+        lines.append(_row(title, found))
+        new = [one for one in found if one.item.calls and one.item.calls[0].name not in shipped]
+        if new and len(new) < len(found):
+            lines.append(_row(f"{title}: specialists under names that do not ship", new))
+    return [*lines, ""]
+
+
+def _row(title: str, found: Sequence[Triggered]) -> str:
+    figures = trigger_figures(found)
+    return f"| {title} | {len(found)} | {' | '.join(figures[name].text() for name in _COLUMNS)} |"
+
+
+def cost_lines(replies: Sequence[Reply]) -> list[str]:
+    """Seconds of an answer by what was called for it."""
+    by: dict[str, list[float]] = {}
+    for reply in replies:
+        called = ", ".join(dict.fromkeys(reply.called)) or ("none" if reply.way == "with" else "none allowed")
+        by.setdefault(called, []).append(reply.seconds)
+    rows = [
+        f"| {called} | {len(own)} | {np.median(own):.1f} | {max(own):.1f} |"
+        for called, own in sorted(by.items())
+    ]
+    return [
+        "| specialists that were called | answers | seconds, median | most |", "| --- | --- | --- | --- |",
+        *rows, "",
+    ]  # fmt: skip
+
+
+def retention_lines(before: Figure, after: Figure, pairs: int) -> list[str]:
+    """Loss of answers on held-out text, in nats a token."""
+    return [
+        f"{pairs:,} questions and answers of SLAKE's test set, words alone, in nats a token: "
+        f"`decoder-small` {before.text()}, the language model after VILA-M3's training {after.text()}.",
+        "",
+    ]
+
+
+def learning_lines(curve: Path) -> list[str]:
+    """Validation loss by step, with the power law of steps that fits it; nothing without a curve.
+
+    The paper fits L(N, S) over sizes and steps (Table 10); here is one size, so that S alone is fitted:
+    L = (S_c / S)^α + L∞ by least squares on the validation scores.
+    """
+    if not curve.is_file():
+        return []
+    rows = [json.loads(line) for line in curve.read_text("utf-8").splitlines()]
+    scored = {row["step"]: row for row in rows if "val loss" in row}
+    steps = sorted(scored)
+    lines = [
+        "| step | validation loss | of all words | of the choice of specialists |",
+        "| --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {step:,} | {scored[step]['val loss']:.3f} | {scored[step]['val words']:.3f} | "
+        f"{scored[step]['val choice']:.3f} |"
+        for step in steps
+    ]  # fmt: skip
+    fitted = fit_power_law(steps, [scored[step]["val words"] for step in steps])
+    if fitted is not None:
+        alpha, scale, floor = fitted
+        lines += ["", f"Of all words: L(S) = ({scale:.3g} / S)^{alpha:.2f} + {floor:.3f}."]
+    return [*lines, ""]
+
+
+def fit_power_law(steps: Sequence[int], losses: Sequence[float]) -> tuple[float, float, float] | None:
+    """α, S_c and L∞ of L = (S_c / S)^α + L∞; ``None`` with fewer than four points, or where none fits."""
+    from scipy.optimize import curve_fit
+
+    if len(steps) < 4:
+        return None
+
+    def law(step: np.ndarray, alpha: float, log_scale: float, floor: float) -> np.ndarray:
+        return np.exp(alpha * (log_scale - np.log(step))) + floor
+
+    start = (1.0, np.log(steps[0]), min(losses))
+    try:
+        found, _ = curve_fit(
+            law, np.array(steps, float), np.array(losses), start,
+            bounds=([0.01, -20.0, 0.0], [10.0, 40.0, np.inf]), maxfev=20_000,
+        )  # fmt: skip
+    except RuntimeError:
+        return None
+    return float(found[0]), float(np.exp(found[1])), float(found[2])
