@@ -55,8 +55,8 @@ def vila_m3_page(model: str, data: Path, questions: Path, work: Path) -> list[st
         "## Real brains, cases that could be looked at", "", *brain_lines(others),
         "## Real films: a report each", "",
         "NIH ChestX-ray14, patients that no network here was trained on; labels mined from text. BLEU and "
-        "ROUGE are against the labels as sentences of the same pool: they tell how the wording agrees, not how "
-        "a radiologist writes.",
+        "ROUGE are against the labels as sentences of the same pool: they tell how wordings agree, not how a "
+        "radiologist writes.",
         "", *film_lines(films),
         "## Cost of an answer", "",
         *cost_lines([*(one.reply for one in (*final, *others)), *(one.reply for one in films)]),
