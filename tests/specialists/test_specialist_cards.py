@@ -119,7 +119,7 @@ def test_words_and_triggers_name_every_argument(a_card):
     assert card.words().splitlines() == [
         "Bright: marks what is bright. Takes t1.",
         "brain: <Bright(brain)>",
-        "skull, bone of the head: <Bright(skull)>",
+        "bone of the head = skull: <Bright(skull)>",
     ]
 
 

@@ -15,6 +15,8 @@ from sagittal.language.report_sentences import report_of
 
 #: How a reply begins that answers nothing, and says why.
 DECLINED = "No answer:"
+# Of what is named before that.
+_LONGEST_NAME = 64
 #: From here on a heart counts as enlarged on a PA film.
 ENLARGED = 0.5
 _RATIO = "cardiothoracic ratio "
@@ -147,12 +149,17 @@ def class_answer(positive: Mapping[str, bool]) -> str:
     return f"The likeliest is {found}."
 
 
-def declined(thing: str, rng: np.random.Generator) -> str:
-    """Where no specialist that is known suits question and images."""
-    return _pick(
-        rng, f"{DECLINED} no specialist that is at hand can look for {thing} here.",
-        f"{DECLINED} nothing at hand fits {thing} in these images.",
-    )  # fmt: skip
+def declined(thing: str) -> str:
+    """Where no specialist suits question and images; like a call, it says first what is meant."""
+    return f"{thing}: {DECLINED} no specialist at hand can look for it here."
+
+
+def abstention(reply: str) -> str | None:
+    """Why a reply answers nothing, after what it names first; ``None`` where it answers."""
+    named, found, why = reply.partition(DECLINED)
+    if not found or len(named) > _LONGEST_NAME or (named and not named.endswith(": ")):
+        return None
+    return f"{named}{why.strip()}"
 
 
 def _pick(rng: np.random.Generator, *wordings: str) -> str:

@@ -151,11 +151,11 @@ class SpecialistCard(_Frozen):
     def words(self) -> str:
         """The card as a language model reads it: what it does, and what each trigger is for.
 
-        A trigger stands whole behind its argument's words, so that whoever finds the words has it.
+        A trigger stands whole behind its argument, so that whoever names the argument can go on with it.
         """
         takes = " and ".join((", " if self.every else " or ").join(kinds) for kinds in self.images)
         lines = [
-            f"{argument}: {trigger}" if argument == what else f"{argument}, {what}: {trigger}"
+            f"{argument}: {trigger}" if argument == what else f"{what} = {argument}: {trigger}"
             for (argument, what), trigger in zip(self.arguments.items(), self.triggers(), strict=True)
         ]
         return "\n".join([f"{self.name}: {self.summary}. Takes {takes}.", *lines])

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sagittal.agent.loop import Feedback
 from sagittal.agent.text import harmless
-from sagittal.language.specialist_answers import DECLINED
+from sagittal.language.specialist_answers import abstention
 from sagittal.specialists.card import SpecialistCard
 from sagittal.specialists.feedback import fault_text, masks_text, shown_slice
 from sagittal.specialists.looking import Look
@@ -154,8 +154,9 @@ class ConsultingPlanner:
         text = _plain(without_triggers(reply))
         if not text:
             return _abstain("the model said nothing")
-        if text.startswith(DECLINED):
-            return _abstain(text.removeprefix(DECLINED).strip() or "the model does not say why")
+        why = abstention(text)
+        if why is not None:
+            return _abstain(why or "the model does not say why")
         lines = [f'say(f"{self._with_values(text)}")', *(f'say("{_plain(words)}")' for words in self._failed)]
         return "\n".join([*lines, "stop()"])
 

@@ -143,7 +143,8 @@ class TalkMaker:
         if not intents:
             return None
         intent = _pick(intents, rng)
-        trigger = str(Trigger(offer.card.name, argument))
+        # What is meant is said first; the card then tells how to go on.
+        trigger = f"{argument}: {Trigger(offer.card.name, argument)}"
         known = self._calls.get((offer.base, offer.arguments[argument])) if offer.base else None
         if known and (intent != "describe" or rng.random() < 0.5):
             place, number = known[int(rng.integers(len(known)))]
@@ -210,12 +211,12 @@ class TalkMaker:
         kinds = _pick(_KINDS[given], rng)
         intent = _pick(self._wordings.intents(thing.id), rng)
         asked_for = self._wordings.ask(intent, thing.id, rng, self._pool)
-        question, name = self._typed(asked_for.question, thing.region, rng), asked_for.phrase or thing.name
+        question, name = self._typed(asked_for.question, thing.region, rng), thing.name
         if asked_for.phrase and rng.random() < UNKNOWN_WORD:
             name = strange_words(rng)
             question = asked_for.question.replace(asked_for.phrase, name)
         words = asked(question, kinds, pictures=given == "film")
-        return Talk((Turn(words, declined(name, rng), self._picture(given, rng)),), "declined")
+        return Talk((Turn(words, declined(name), self._picture(given, rng)),), "declined")
 
     def _beyond(
         self, offers: Sequence[Offer], shown: str, rng: np.random.Generator

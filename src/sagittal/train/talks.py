@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from sagittal.language.specialist_answers import abstention
 from sagittal.models.vlm.chat import Chat, padded, real_targets
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Features, Round
@@ -200,10 +201,11 @@ def _of_one_length(talks: Sequence[Talk]) -> Iterator[tuple[Talk, ...]]:
 
 
 def _choosing(talks: Sequence[Talk], place: int, real: Tensor) -> Tensor:
-    """(B, n) which tokens of a round's replies decide: how a first reply begins, and all of a trigger."""
+    """(B, n) which tokens of a round's replies decide: how a first one begins, all of a call or a refusal."""
     chosen = torch.zeros_like(real)
     if place == 0:
         chosen[:, 0] = True
-        calls = [bool(find_triggers(talk.turns[0].reply)) for talk in talks]
+        replies = [talk.turns[0].reply for talk in talks]
+        calls = [bool(find_triggers(reply)) or abstention(reply) is not None for reply in replies]
         chosen |= torch.tensor(calls, device=real.device)[:, None]
     return chosen
