@@ -4,11 +4,12 @@
     python recipes/vila_m3.py copy --data DATA
     python recipes/vila_m3.py words --data DATA
     python recipes/vila_m3.py all --data DATA
+    python recipes/vila_m3.py ship --data DATA --ship src/sagittal/weights
 
 ``bank`` runs the specialists; with ``--part 0/2`` and ``--part 1/2`` two processes share it. ``copy`` teaches
 the language model to find and repeat what stood before, as reading cards asks of it. ``words`` trains
 projector and language model on what the encoder saw once; ``all`` goes on with the encoder, too, as published
-(§3.1). Each step goes on where it was stopped.
+(§3.1). ``ship`` writes the checkpoint of the last that was trained. Each step goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ import torch
 from sagittal.builders.consultations import write_case
 from sagittal.io.nifti import read_image
 from sagittal.language.voxel_everyday import TypingConfig
+from sagittal.models.checkpoint import Accepts, Card
 from sagittal.models.vila_m3 import vila_m3_config
 from sagittal.models.vlm.chat import Chat, OwnChat
 from sagittal.models.vlm.decoder import load_decoder
 from sagittal.models.vlm.model import VLM
-from sagittal.models.vlm.storage import load_vlm
+from sagittal.models.vlm.storage import load_vlm, save_vlm
 from sagittal.runtime import keep_memory
 from sagittal.specialists.pool import Pool
 from sagittal.specialists.registry import specialists
@@ -74,13 +76,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("step", choices=("bank", *STEPS))
+    parser.add_argument("step", choices=("bank", *STEPS, "ship"))
     parser.add_argument("--out", type=Path, default=Path("runs/vila_m3"))
     parser.add_argument("--heads", type=Path, help="folder of the label maps of heads")
     parser.add_argument("--data", type=Path, required=True, help="folder of the real images")
     parser.add_argument("--part", default="0/1", help="which of how many processes this is, such as 1/2")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--ship", type=Path, default=Path("runs/vila_m3/ship"), help="folder of checkpoints")
     given = parser.parse_args()
     torch.manual_seed(SEED)
     torch.set_num_threads(given.threads)
@@ -90,6 +93,8 @@ def main() -> None:
         _bank(given)
     elif given.step == "copy":
         _copy(given)
+    elif given.step == "ship":
+        _ship(given)
     else:
         _train(given)
 
@@ -160,13 +165,53 @@ def _train(given: argparse.Namespace) -> None:
         streams.append(
             TalkStream(TalkMaker(found.shown, cards, seed, typing=typing, alone=ALONE), seen, chat)
         )
-    training = TalkTraining(model, *streams)
+    training = TalkTraining(model, streams[0], streams[1])
     out = given.out / given.step
     loop = Loop(
         model, _LOOPS[given.step], training.loss, out, scores=training.scores, say=_say,
         hidden=hidden_matrices(model),
     )  # fmt: skip
     loop.run(minutes=given.minutes)
+
+
+def _ship(given: argparse.Namespace) -> None:
+    model, chat = _begun(given)
+    last = given.out / "all" / "last.pt"
+    if not last.is_file():
+        # The encoder is MedPLIB's then, as it was.
+        freeze_encoder(model)
+        last = given.out / "words" / "last.pt"
+    use_mean(torch.load(last, weights_only=True), model)
+    model.encoder.requires_grad_(True)
+    save_vlm(given.ship / "vila-m3-small", model.eval(), chat, card(), task="vila-m3")
+
+
+def card() -> Card:
+    """What to know about the model."""
+    films, slices, heads = FILMS["train"], SLICES["train"], HEADS["train"]
+    return Card(
+        name="vila-m3-small",
+        summary="Calls specialists by their cards, and answers with what they find (VILA-M3).",
+        licence="Apache-2.0",
+        data=(
+            f"specialists run over {heads} simulated heads, {slices} of their slices, {films} simulated films",
+            "specialists run over 703 films of NIH ChestX-ray14 (attribution to the NIH Clinical Center)",
+            "questions from this project's templates; its encoder: see medplib-small",
+        ),
+        recipe=f"recipes/vila_m3.py, seed {SEED}",
+        limits=(
+            "medical research software, not a medical device: never for diagnosis or treatment",
+            "what it answers is as good as the specialist that it calls; see docs/results/vila_m3.md",
+            "English; it looks at one slice or film at a time",
+        ),
+        accepts=Accepts(
+            kinds=("t1", "t1c", "t2", "flair", "cxr", "ct"),
+            most_volumes=8,
+            most_sessions=1,
+            either=True,
+            regions=False,
+        ),
+    )
 
 
 def _say(line: str) -> None:

@@ -43,6 +43,8 @@ def test_cards_decide_and_say_why(tmp_path):
     wide = made("y", kinds=(*both.card.accepts.kinds, "cxr"))
     name, words = why(wide, narrow, study=study)
     assert name == "z" and words.endswith("y would, too, and this one was made for fewer kinds of image")
+    name, words = why(replace(narrow, speaks=True, consults=True), replace(wide, speaks=True), study=study)
+    assert name == "y" and words.endswith("z would, too, and this one answers by what it sees itself")
     with pytest.raises(InputError, match="No model here") as error:
         choose([flair, made("e", most_volumes=1)], study)
     assert "a: it does not know" in str(error.value) and "e: it takes 1 volumes at most" in str(error.value)

@@ -114,12 +114,14 @@ class Offer:
         card: what it is, how well it does, what it accepts.
         load: gives the model; called when a question is asked.
         speaks: whether it answers by itself, without programs.
+        consults: whether it answers by what specialists find.
     """
 
     name: str
     card: Card
     load: Callable[[], Model]
     speaks: bool = False
+    consults: bool = False
 
 
 @dataclass(frozen=True)
@@ -240,7 +242,8 @@ def _offer(name: str, folder: Path) -> Offer | None:
     if kind not in OPENERS:
         return None
     speaks = checkpoint.kind == "vlm"
-    return Offer(name, checkpoint.card, lambda: _kept(kind, folder.resolve()), speaks)
+    consults = kind == "vlm/vila-m3"
+    return Offer(name, checkpoint.card, lambda: _kept(kind, folder.resolve()), speaks, consults)
 
 
 _cache: OrderedDict[tuple[Path, int, int], Model] = OrderedDict()
@@ -267,8 +270,8 @@ def choose(
     """The model that answers about a study, or about what is looked at of it.
 
     Of several that accept it, one that was measured on real scans goes before one that was not; then one
-    that writes programs, which knows more kinds of question; then one that was made for fewer kinds of
-    image; then the first by name.
+    that writes programs, which knows more kinds of question; then one that answers by what it sees, not by
+    what specialists find; then one that was made for fewer kinds of image; then the first by name.
 
     Args:
         found: what may answer, at least one.
@@ -288,10 +291,12 @@ def choose(
             got="; ".join(f"{name}: {why}" for name, why in refusals.items()),
             remedy=_remedy(found, study, view),
         )
-    ranked = sorted(
-        willing,
-        key=lambda offer: (not real_scores(offer.card), offer.speaks, len(offer.card.accepts.kinds)),
-    )
+
+    def rank(offer: Offer) -> tuple[bool, bool, bool, int]:
+        measured = bool(real_scores(offer.card))
+        return not measured, offer.speaks, offer.consults, len(offer.card.accepts.kinds)
+
+    ranked = sorted(willing, key=rank)
     chosen = ranked[0]
     why = f"it takes {accepted(chosen.card)}"
     if len(found) == 1:
@@ -306,6 +311,8 @@ def choose(
         reason = "was measured on real scans"
     elif any(offer.speaks for offer in after) and not chosen.speaks:
         reason = "knows more kinds of question"
+    elif not chosen.consults and all(offer.consults for offer in after):
+        reason = "answers by what it sees itself"
     elif all(len(chosen.card.accepts.kinds) < len(offer.card.accepts.kinds) for offer in after):
         reason = "was made for fewer kinds of image"
     else:
