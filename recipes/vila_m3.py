@@ -157,7 +157,8 @@ def _train(given: argparse.Namespace) -> None:
     cards = {name: entry.card for name, entry in specialists().entries.items()}
     edge = model.config.encoder.size[0]
     streams = []
-    for split, seed in (("train", SEED), ("validation", 1)):
+    seeds: dict[Split, int] = {"train": SEED, "validation": 1}
+    for split, seed in seeds.items():
         found = _pictures(given, split, edge)
         frozen = given.step == "words"
         seen = SeenPictures.by(model, found.squares) if frozen else LivePictures(model, found.squares)
@@ -194,7 +195,7 @@ def card() -> Card:
         summary="Calls specialists by their cards, and answers with what they find (VILA-M3).",
         licence="Apache-2.0",
         data=(
-            f"specialists run over {heads} simulated heads, {slices} of their slices, {films} simulated films",
+            f"specialists run over {heads} simulated heads, {slices} slices, {films} simulated films",
             "specialists run over 703 films of NIH ChestX-ray14 (attribution to the NIH Clinical Center)",
             "questions from this project's templates; its encoder: see medplib-small",
         ),
