@@ -22,6 +22,7 @@ from pathlib import Path
 import torch
 
 from sagittal.builders.consultations import write_case
+from sagittal.builders.specialist_qa.maker import TalkMaker
 from sagittal.io.nifti import read_image
 from sagittal.language.voxel_everyday import TypingConfig
 from sagittal.models.checkpoint import Accepts, Card
@@ -39,7 +40,6 @@ from sagittal.train.copying import CopyTraining
 from sagittal.train.loop import Loop, LoopConfig, use_mean
 from sagittal.train.mpllm import freeze_encoder, hidden_matrices, layer_matrices
 from sagittal.train.shown_pictures import Pictures, pictures_of
-from sagittal.train.specialist_talks import TalkMaker
 from sagittal.train.talks import LivePictures, SeenPictures, TalkStream, TalkTraining
 from sagittal.train.tumour_worlds import heads_of
 from sagittal.weights import find_checkpoint

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sagittal.asking.vila_m3_voice import VilaM3
+from sagittal.builders.specialist_qa.maker import Shown, TalkMaker
 from sagittal.evaluation.vila_m3.held_out import held_out
 from sagittal.models.vila_m3 import vila_m3_config
 from sagittal.models.vlm.chat import OwnChat
@@ -15,7 +16,6 @@ from sagittal.models.vlm.model import VLM
 from sagittal.runtime import Runtime
 from sagittal.specialists.registry import specialists
 from sagittal.specialists.triggers import find_triggers
-from sagittal.train.specialist_talks import Shown, TalkMaker
 from sagittal.train.talks import LivePictures, TalkStream
 from sagittal.weights import find_checkpoint
 

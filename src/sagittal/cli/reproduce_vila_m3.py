@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sagittal.asking.vila_m3_voice import VilaM3
+    from sagittal.builders.specialist_qa.maker import Shown
     from sagittal.evaluation.vila_m3.triggers import Triggered, TriggerItem
     from sagittal.specialists.card import SpecialistCard
-    from sagittal.train.specialist_talks import Shown
 
 #: Batches of sixteen questions of the grammar's withheld wordings.
 BATCHES = 60
@@ -69,6 +69,7 @@ def _triggers(folder: Path, data: Path, questions: Path) -> list[str]:
     import yaml
 
     from sagittal.asking.vila_m3 import VilaM3Answerer
+    from sagittal.builders.specialist_qa.maker import TalkMaker
     from sagittal.evaluation.vila_m3.held_out import held_out
     from sagittal.evaluation.vila_m3.page import trigger_lines
     from sagittal.evaluation.vila_m3.plain_pictures import plain_pictures
@@ -76,7 +77,6 @@ def _triggers(folder: Path, data: Path, questions: Path) -> list[str]:
     from sagittal.evaluation.vila_m3.triggers import read_items
     from sagittal.specialists.card import SpecialistCard
     from sagittal.specialists.registry import specialists
-    from sagittal.train.specialist_talks import TalkMaker
     from sagittal.train.talks import LivePictures, TalkStream
 
     loaded = VilaM3Answerer.load(folder).loaded

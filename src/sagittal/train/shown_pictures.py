@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagittal.builders.consultations import FIRST, CaseRecord, read_bank, read_picture
+from sagittal.builders.specialist_qa.maker import Shown
 from sagittal.files import atomic_path, storage_errors, write_text
 from sagittal.models.medplib.pictures import squared_pixels
 from sagittal.specialists.looking import Look
 from sagittal.study import Image
-from sagittal.train.specialist_talks import Shown
 
 _IMAGED = {"cxr": "film", "ct": "ct"}
 

@@ -11,48 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from sagittal.builders.specialist_qa.talks import Batch, Talk
 from sagittal.language.specialist_answers import abstention
 from sagittal.models.vlm.chat import Chat, padded, real_targets
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Features, Round
 from sagittal.specialists.triggers import find_triggers
 from sagittal.train.loop import mean_terms
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What the user says, with a picture or without, and the reply.
-
-    Attributes:
-        words: of the user.
-        reply: of the model.
-        picture: number of the picture; ``None`` where there is none.
-    """
-
-    words: str
-    reply: str
-    picture: int | None = None
-
-
-@dataclass(frozen=True)
-class Talk:
-    """One conversation.
-
-    Attributes:
-        turns: at least one.
-        kind: of the conversation, for statistics.
-    """
-
-    turns: tuple[Turn, ...]
-    kind: str = ""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Conversations that one system prompt opens: it is read once for all of them."""
-
-    system: str
-    talks: tuple[Talk, ...]
 
 
 @dataclass(frozen=True, eq=False)

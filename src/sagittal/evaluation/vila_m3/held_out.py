@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
+from sagittal.builders.specialist_qa.maker import TalkMaker
+from sagittal.builders.specialist_qa.talks import Talk
 from sagittal.evaluation.vila_m3.triggers import Triggered, TriggerItem
 from sagittal.models.decoding import GrowingContext
 from sagittal.models.vlm.chat import padded
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Tokens
 from sagittal.specialists.triggers import TriggerConstraint, find_triggers
-from sagittal.train.specialist_talks import TalkMaker
-from sagittal.train.talks import Talk, TalkStream
+from sagittal.train.talks import TalkStream
 
 # Tokens of a first reply that may matter: a trigger is shorter.
 _LONGEST = 48

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sagittal.builders.specialist_qa.maker import Shown
 from sagittal.io.nifti import read_image
 from sagittal.models.medplib.pictures import squared_pixels
 from sagittal.score.reals import real_cases
 from sagittal.specialists.looking import Look, first_look
 from sagittal.train.chest_films import nih_films
-from sagittal.train.specialist_talks import Shown
 
 # Of each imaged region.
 _MOST = 8

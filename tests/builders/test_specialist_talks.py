@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from sagittal.builders.consultations import CallRecord, CaseRecord, RegionRecord
+from sagittal.builders.specialist_qa.maker import Shown, TalkMaker
+from sagittal.builders.specialist_qa.offers import Offers, _shared
 from sagittal.language.specialist_answers import DECLINED, film_answer
 from sagittal.language.specialist_wordings import SpecialistWordings
 from sagittal.language.voxel_everyday import TypingConfig
@@ -19,8 +21,6 @@ from sagittal.models.vlm.model import VLM
 from sagittal.specialists.prompting import ALONE
 from sagittal.specialists.registry import specialists
 from sagittal.specialists.triggers import find_triggers, numbers_of
-from sagittal.train.offers import Offers, _shared
-from sagittal.train.specialist_talks import Shown, TalkMaker
 from sagittal.train.talks import LivePictures, SeenPictures, TalkStream, TalkTraining
 from sagittal.weights import find_checkpoint
 

@@ -15,6 +15,9 @@ from typing import TypeVar
 import numpy as np
 
 from sagittal.builders.consultations import CallRecord, CaseRecord
+from sagittal.builders.specialist_qa.alone import known_of
+from sagittal.builders.specialist_qa.offers import Offer, Offers, strange_words
+from sagittal.builders.specialist_qa.talks import Batch, Talk, Turn
 from sagittal.language.grammar import Pool
 from sagittal.language.specialist_answers import (
     DECLINED,
@@ -32,9 +35,6 @@ from sagittal.specialists.feedback import colour_name
 from sagittal.specialists.prompting import ALONE, asked, system_prompt
 from sagittal.specialists.triggers import Trigger, numbers_of
 from sagittal.study import KINDS
-from sagittal.train.alone_talks import known_of
-from sagittal.train.offers import Offer, Offers, strange_words
-from sagittal.train.talks import Batch, Talk, Turn
 
 T = TypeVar("T")
 
