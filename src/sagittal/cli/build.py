@@ -120,6 +120,46 @@ def tumour_vqa(
 
 
 @group.command(
+    "specialist-qa",
+    epilog="Example:  sagittal build specialist-qa runs/vila_m3/bank/train --out qa/ --frequency none=2",
+)
+def specialist_qa(
+    bank: Annotated[Path, typer.Argument(help="Folder of consultations: specialists that were really run.")],
+    out: Out,
+    talks: Annotated[int, typer.Option(min=1, help="Conversations of each study.")] = 8,
+    frequency: Annotated[
+        list[str] | None,
+        typer.Option(help="CATEGORY=N: how often a mixture repeats it, for the report; may be repeated."),
+    ] = None,
+    workers: Workers = 1,
+    engine: EngineOption = Engine.local,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Conversations that call specialists, or rightly do not, out of what they found (VILA-M3 §3.3)."""
+    from sagittal.builders.specialist_qa.qa_set import balance_lines, build_specialist_qa
+    from sagittal.errors import ConfigError
+    from sagittal.specialists.registry import specialists
+
+    often = {}
+    for one in frequency or []:
+        name, _, times = one.partition("=")
+        if not times.isdigit() or not int(times):
+            raise ConfigError("A frequency is CATEGORY=N.", expected="such as none=2", got=one)
+        often[name] = int(times)
+    cards = {name: entry.card for name, entry in specialists().entries.items()}
+    with progress("building") as report:
+        rows = build_specialist_qa(
+            bank, out, cards, talks=talks, frequency=often, seed=seed, workers=workers,
+            engine=engine.value, progress=report,
+        )  # fmt: skip
+    if as_json:
+        print_json(rows)
+    else:
+        output().print("\n".join(balance_lines(rows)), markup=False, highlight=False)
+
+
+@group.command(
     "pixel-qa",
     epilog="Example:  sagittal build pixel-qa scans/ --layout volumes --out pixels/ --plane axial",
 )

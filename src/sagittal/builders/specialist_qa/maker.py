@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -96,6 +96,7 @@ class TalkMaker:
         self._shown, self._cards = shown, cards
         self._seed, self._batch, self._pool, self._typing = seed, batch, pool, typing
         self._alone = alone
+        self._study: CaseRecord | None = None
         self._found = known_of(shown.cases)
         self._calls: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
         for place, (case, _, _) in enumerate(shown.cases):
@@ -104,6 +105,20 @@ class TalkMaker:
         things = self._wordings.things().values()
         self._asked_for = [thing for thing in things if self._wordings.intents(thing.id)]
         self._findings = [thing.id for thing in self._wordings.things("finding").values()]
+
+    @classmethod
+    def of_study(
+        cls, case: CaseRecord, cards: Mapping[str, SpecialistCard], seed: int, alone: float = 0.0
+    ) -> Self:
+        """Conversations about one study, one by one: picture 0 is its first, 1, 2, … those of its calls.
+
+        Of specialists that were not run over it, nothing is asked.
+        """
+        shown = [n for n, call in enumerate(case.calls, start=1) if call.picture]
+        places = tuple(n if n in shown else None for n in range(1, len(case.calls) + 1))
+        made = cls(Shown([(case, 0, places)], {}), cards, seed, batch=1, alone=alone)
+        made._study = case
+        return made
 
     def __call__(self, number: int) -> Batch:
         """The batch of a number."""
@@ -114,7 +129,7 @@ class TalkMaker:
         rng = np.random.default_rng([self._seed, number])
         if rng.random() < self._alone:
             return Batch(ALONE, tuple(self._by_itself(rng) for _ in range(self._batch))), []
-        imaged = _pick(list(_KINDS), rng) if rng.random() < SUITABLE else None
+        imaged = self._imaged(rng) if self._study or rng.random() < SUITABLE else None
         offers = self._offers.draw(rng, imaged)
         unseen = self._typing is not None and rng.random() < UNSEEN
         talks = tuple(self._talk(offers, imaged, rng) for _ in range(self._batch * (2 if unseen else 1)))
@@ -129,7 +144,7 @@ class TalkMaker:
             found = self._called(offers, rng)
         elif chance >= CALLED + NOT_NEEDED:
             found = self._declined(offers, imaged, rng)
-        return found or self._not_needed(imaged or _pick(list(_KINDS), rng), rng)
+        return found or self._not_needed(imaged or self._imaged(rng), rng)
 
     # -- a specialist is called ----------------------------------------------------------------
 
@@ -157,6 +172,8 @@ class TalkMaker:
             answer = self._answer(offer, told, intent, thing, rng)
             turns = (Turn(words, trigger, first), Turn(text, answer, pictures[number]))
             return Talk(turns, f"call/{offer.base}")
+        if self._study:
+            return None
         kinds = tuple(_pick(slot, rng) for slot in offer.card.images)
         instead = argument if offer.strange else ""
         words = self._question(intent, thing, kinds, offer.card.looks_at, rng, instead)
@@ -185,7 +202,7 @@ class TalkMaker:
     # -- none is called ------------------------------------------------------------------------
 
     def _not_needed(self, imaged: str, rng: np.random.Generator) -> Talk:
-        kinds = _pick(_KINDS[imaged], rng)
+        kinds = self._given(imaged, rng)
         found = self._wordings.no_call(rng, self._pool, region=imaged, image=kinds[0])
         while numbers_of(found.answer or ""):
             # What no step computed cannot be said.
@@ -199,7 +216,7 @@ class TalkMaker:
             if found.kind == "exam"
             else self._typed(found.question, imaged if found.kind in PICTURE else None, rng)
         )
-        words = asked(question, kinds, pictures=imaged == "film")
+        words = asked(question, kinds, pictures=self._flat(imaged))
         return Talk((Turn(words, answer, self._picture(imaged, rng)),), f"none/{found.kind}")
 
     def _declined(self, offers: Sequence[Offer], shown: str | None, rng: np.random.Generator) -> Talk | None:
@@ -208,14 +225,14 @@ class TalkMaker:
         if found is None:
             return None
         thing, given = found
-        kinds = _pick(_KINDS[given], rng)
+        kinds = self._given(given, rng)
         intent = _pick(self._wordings.intents(thing.id), rng)
         asked_for = self._wordings.ask(intent, thing.id, rng, self._pool)
         question, name = self._typed(asked_for.question, thing.region, rng), thing.name
         if asked_for.phrase and rng.random() < UNKNOWN_WORD:
             name = strange_words(rng)
             question = asked_for.question.replace(asked_for.phrase, name)
-        words = asked(question, kinds, pictures=given == "film")
+        words = asked(question, kinds, pictures=self._flat(given))
         return Talk((Turn(words, declined(name), self._picture(given, rng)),), "declined")
 
     def _beyond(
@@ -250,8 +267,8 @@ class TalkMaker:
     # -- no specialist may be called -------------------------------------------------------------
 
     def _by_itself(self, rng: np.random.Generator) -> Talk:
-        if rng.random() < NOT_NEEDED:
-            return self._not_needed(_pick(list(_KINDS), rng), rng)
+        if rng.random() < NOT_NEEDED or not self._found:
+            return self._not_needed(self._imaged(rng), rng)
         known = _pick(self._found, rng)
         table = self._wordings.things()
         thing = _pick([name for name in known.things() if name in table], rng)
@@ -281,7 +298,21 @@ class TalkMaker:
             return question
         return self._wordings.typed(question, rng, self._typing, region)
 
+    def _imaged(self, rng: np.random.Generator) -> str:
+        """What a conversation's images show: film, brain or CT."""
+        if self._study is None:
+            return _pick(list(_KINDS), rng)
+        return {"cxr": "film", "ct": "ct"}.get(self._study.kinds[0], "brain")
+
+    def _given(self, imaged: str, rng: np.random.Generator) -> Sequence[str]:
+        return _pick(_KINDS[imaged], rng) if self._study is None else self._study.kinds
+
+    def _flat(self, imaged: str) -> bool:
+        return imaged == "film" if self._study is None else self._study.looks_at == "picture"
+
     def _picture(self, imaged: str, rng: np.random.Generator) -> int:
+        if self._study:
+            return 0
         plain = self._shown.plain[imaged]
         return int(plain[int(rng.integers(len(plain)))])
 
