@@ -97,6 +97,41 @@ def test_a_trigger_that_was_begun_is_ended_before_anything_else():
     assert {b"<", b" <", b"a", b""} <= after and not {b">", b")>", b"<<", b"a<b", b"x)> <"} & after
 
 
+def test_what_a_reply_says_that_it_means_is_called_for_where_a_card_has_it():
+    constraint = TriggerConstraint(VOCABULARY, 0, CARDS)
+    # Nothing but a call, with its blank or without.
+    assert follows(constraint, "lesion:") == {b" ", b" <"} and follows(constraint, "lesion: ") == {
+        b"<",
+        b"<B",
+    }
+    assert follows(constraint, "Lesion: <Brain") == {b"T"} and follows(constraint, "brain: <Brain") == {b"("}
+    # No card has it: no call, but anything else.
+    assert not {b"<", b" <", b"<B"} & follows(constraint, "liver: ") and b"a" in follows(
+        constraint, "liver: "
+    )
+    # Once is enough.
+    assert {b"", b"a"} <= follows(constraint, "lesion: <BrainTwo(lesion)>")
+    # Other words leave the choice free.
+    assert follows(constraint, "I call <Brain") == {b"(", b"T"} and b"a" in follows(constraint, "A brain")
+    # Without cards nothing can be called for.
+    assert b"a" in follows(TriggerConstraint(VOCABULARY, 0, ()), "lesion: ")
+
+
+def test_what_an_argument_draws_or_tells_among_others_is_called_for_by_it():
+    card = a_card("Trunk", ["everything", "liver"])
+    card = card.model_copy(update={"masks": {"everything": ("liver", "Spleen"), "liver": ("liver",)}})
+    reader = a_card("Reader", ["findings"]).model_copy(update={"masks": {}, "classes": {"Edema": 0.5}})
+    constraint = TriggerConstraint(VOCABULARY, 0, [card, reader])
+    for said, trigger in (
+        ("spleen: ", "<Trunk(everything)>"), ("liver: ", "<Trunk(liver)>"), ("Edema: ", "<Reader(findings)>"),
+    ):  # fmt: skip
+        text = said
+        while not text.endswith(">"):
+            [token] = {t for t in follows(constraint, text) if len(t) == 1} or {b"in("}
+            text += token.decode()
+        assert text == said + trigger
+
+
 @pytest.mark.parametrize(
     ("said", "may", "may_not"),
     [

@@ -2,7 +2,9 @@
 
 VILA-M3 (§3.2) predicts a keyword and an argument when it wants a specialist. :class:`TriggerConstraint` holds
 the words of a model to the triggers of the cards that it was shown, whatever its tokenizer: a name or an
-argument that does not exist cannot be written. Numbers are held in the same way to those that it was told.
+argument that does not exist cannot be written. A reply may say first what it means (``liver: …``): then a
+card that has that is called for, by an argument of that name or by one that draws or tells it among others;
+and where no card has it, none is called. Numbers are held in the same way to those that it was told.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ _OPEN = re.compile(rb"<[^>]*\Z")
 _RUN = re.compile(rb"([A-Za-z]?)([0-9.]*[0-9][0-9.]*)")
 # A name has two digits at most.
 _OF_NAME = re.compile(rb"[0-9]{1,2}\.?")
+# What a call is for, where the reply begins with that.
+_MEANT = re.compile(rb"\A\s*([^\s:<>\0][^:<>\0]*):( *)\Z")
 _CUT = re.compile(rb"\A[A-Za-z]?[0-9.]*")
 # So much of the end of a text decides what may follow.
 _END = 64
@@ -80,20 +84,27 @@ class TriggerConstraint:
         numbers: Collection[str] | None = None,
     ) -> None:
         self._vocabulary = vocabulary
-        self._triggers = sorted(trigger.encode() for card in cards for trigger in card.triggers())
+        cards = tuple(cards)
+        self._triggers = tuple(sorted(trigger.encode() for card in cards for trigger in card.triggers()))
+        self._exact, self._among = _known(cards)
         self._numbers = None if numbers is None else sorted({n.encode() for n in numbers})
         written = [i for i, token in enumerate(vocabulary) if token or i == end]
         self._delicate = [i for i in written if self._is_delicate(vocabulary[i])]
         self._plain = set(written).difference(self._delicate)
-        self._within: dict[bytes, frozenset[int]] = {}
+        self._within: dict[tuple[bytes, tuple[bytes, ...]], frozenset[int]] = {}
 
     def __call__(self, row: int, so_far: Sequence[int]) -> Collection[int]:
         """Tokens that may follow what a row said so far."""
-        # Whole triggers are the cards' own words, numbers in them included.
-        text = _WHOLE.sub(b" ", b"".join(self._vocabulary[token] for token in so_far))
+        # Whole triggers are the cards' own words, numbers in them included; that there was one is kept.
+        text = _WHOLE.sub(b"\0", b"".join(self._vocabulary[token] for token in so_far))
         opened = _OPEN.search(text)
         if opened is not None:
-            return self._inside(opened[0])
+            return self._inside(opened[0], self._meant(text[: opened.start()]))
+        named = _MEANT.search(text)
+        if named is not None and self._meant(text):
+            # What is known is called for, after a blank.
+            triggers = self._meant(text)
+            return self._inside(b"", triggers if named[2] else tuple(b" " + t for t in triggers))
         delicate = {i for i in self._delicate if self._fits(text, self._vocabulary[i])}
         unfinished = self._unfinished(text)
         return delicate if unfinished else self._plain | delicate
@@ -103,28 +114,38 @@ class TriggerConstraint:
         digits = self._numbers is not None and (any(48 <= b <= 57 for b in token) or token[:1] == b".")
         return b"<" in token or b">" in token or digits
 
-    def _inside(self, begun: bytes) -> frozenset[int]:
+    def _meant(self, before: bytes) -> tuple[bytes, ...]:
+        """The triggers that what was said right before allows: all, where it names nothing."""
+        named = _MEANT.search(before)
+        if named is None:
+            return self._triggers
+        name = named[1].decode(errors="replace").lower()
+        return self._exact.get(name) or self._among.get(name, ())
+
+    def _inside(self, begun: bytes, triggers: tuple[bytes, ...]) -> frozenset[int]:
         """Tokens that go on with a trigger that was begun, and no further than its end."""
-        if begun not in self._within:
-            rests = [t[len(begun) :] for t in self._triggers if t.startswith(begun)]
-            self._within[begun] = frozenset(
+        if (begun, triggers) not in self._within:
+            rests = [t[len(begun) :] for t in triggers if t.startswith(begun)]
+            self._within[begun, triggers] = frozenset(
                 i
                 for i, token in enumerate(self._vocabulary)
                 if token and any(r.startswith(token) for r in rests)
             )
-        return self._within[begun]
+        return self._within[begun, triggers]
 
     def _fits(self, text: bytes, token: bytes) -> bool:
         opened = _OPEN.search(token)
-        if b">" in token or (opened is not None and not self._begins(opened[0])):
+        if b">" in token or (opened is not None and not self._begins(text + token)):
             return False
         before = token if opened is None else token[: opened.start()]
         if b"<" in before:
             return False
         return self._numbers is None or self._states_known(_end_of(text) + before, ended=opened is not None)
 
-    def _begins(self, begun: bytes) -> bool:
-        return any(trigger.startswith(begun) for trigger in self._triggers)
+    def _begins(self, text: bytes) -> bool:
+        opened = _OPEN.search(text)
+        assert opened is not None, "the last token opened it"
+        return any(t.startswith(opened[0]) for t in self._meant(text[: opened.start()]))
 
     def _states_known(self, text: bytes, *, ended: bool) -> bool:
         """Whether all numbers of a text are known; the last may be but begun, unless the text has ended."""
@@ -149,3 +170,17 @@ class TriggerConstraint:
     def _unfinished(self, text: bytes) -> bool:
         """Whether a number was begun that is none of those that are known yet."""
         return self._numbers is not None and not self._states_known(_end_of(text), ended=True)
+
+
+def _known(
+    cards: Sequence[SpecialistCard],
+) -> tuple[dict[str, tuple[bytes, ...]], dict[str, tuple[bytes, ...]]]:
+    """Name → triggers: of the arguments of that name, and of those that draw or tell it among others."""
+    exact: dict[str, tuple[bytes, ...]] = {}
+    among: dict[str, tuple[bytes, ...]] = {}
+    for card in cards:
+        for argument, trigger in zip(card.arguments, card.triggers(), strict=True):
+            exact[argument.lower()] = (*exact.get(argument.lower(), ()), trigger.encode())
+            for name in {label.lower() for label in (*card.masks.get(argument, ()), *card.classes)}:
+                among[name] = (*among.get(name, ()), trigger.encode())
+    return exact, among
