@@ -107,12 +107,12 @@ def _asked(
     pictures: tuple[Shown, NDArray[np.uint8]], *, as_asked: bool,
 ) -> list[Triggered]:  # fmt: skip
     from sagittal.evaluation.vila_m3.triggers import triggered
+    from sagittal.language.specialist_things import imaged_of
 
     shown, squares = pictures
 
     def picture_of(item: TriggerItem) -> NDArray[np.uint8]:
-        imaged = {"cxr": "film", "ct": "ct"}.get(item.kinds[0], "brain")
-        own = shown.plain[imaged]
+        own = shown.plain[imaged_of(item.kinds[0])]
         return squares[own[len(item.question) % len(own)]].transpose(1, 2, 0)
 
     return triggered(loaded, items, known, picture_of, _say, as_asked=as_asked)

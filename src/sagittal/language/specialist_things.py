@@ -44,6 +44,11 @@ _SHORT = {"left": "lt", "right": "rt"}
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+def imaged_of(kind: str) -> str:
+    """What an image of a kind shows (:data:`sagittal.study.KINDS`): film, CT or brain."""
+    return {"cxr": "film", "ct": "ct"}.get(kind, "brain")
+
+
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from sagittal.builders.consultations import FIRST, CaseRecord, read_bank, read_picture
 from sagittal.builders.specialist_qa.maker import Shown
 from sagittal.files import atomic_path, storage_errors, write_text
+from sagittal.language.specialist_things import imaged_of
 from sagittal.models.medplib.pictures import squared_pixels
 from sagittal.specialists.looking import Look
 from sagittal.study import Image
-
-_IMAGED = {"cxr": "film", "ct": "ct"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +57,10 @@ def pictures_of(bank: str | Path, edge: int, kept: Path, scans: Sequence[Image] 
             calls.append(len(files) if call.picture else None)
             files += [folder / call.picture] if call.picture else []
         cases.append((case, first, tuple(calls)))
-        plain[_IMAGED.get(case.kinds[0], "brain")].append(first)
+        plain[imaged_of(case.kinds[0])].append(first)
     slices = [look for scan in scans for look in _slices(scan)]
     for number, look in enumerate(slices, start=len(files)):
-        plain[_IMAGED.get(look.image.kind, "brain")].append(number)
+        plain[imaged_of(look.image.kind)].append(number)
     squares = _kept(kept, files, slices, edge)
     return Pictures(Shown(cases, dict(plain)), squares)
 

@@ -27,7 +27,7 @@ from sagittal.language.specialist_answers import (
     film_answer,
     mask_answer,
 )
-from sagittal.language.specialist_things import IMAGED, Thing
+from sagittal.language.specialist_things import IMAGED, Thing, imaged_of
 from sagittal.language.specialist_wordings import PICTURE, SpecialistWordings
 from sagittal.language.voxel_everyday import TypingConfig
 from sagittal.specialists.card import SpecialistCard
@@ -302,7 +302,7 @@ class TalkMaker:
         """What a conversation's images show: film, brain or CT."""
         if self._study is None:
             return _pick(list(_KINDS), rng)
-        return {"cxr": "film", "ct": "ct"}.get(self._study.kinds[0], "brain")
+        return imaged_of(self._study.kinds[0])
 
     def _given(self, imaged: str, rng: np.random.Generator) -> Sequence[str]:
         return _pick(_KINDS[imaged], rng) if self._study is None else self._study.kinds

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import torch
 
 from sagittal.builders.specialist_qa.maker import TalkMaker
 from sagittal.builders.specialist_qa.talks import Talk
-from sagittal.evaluation.vila_m3.triggers import Triggered, TriggerItem
+from sagittal.evaluation.vila_m3.triggers import Triggered, TriggerItem, suits
 from sagittal.models.decoding import GrowingContext
 from sagittal.models.vlm.chat import padded
 from sagittal.models.vlm.model import VLM
@@ -18,6 +19,7 @@ from sagittal.train.talks import TalkStream
 
 # Tokens of a first reply that may matter: a trigger is shorter.
 _LONGEST = 48
+_GIVEN = re.compile(r"Given: (.+) \((picture|volumes?)\)\.")
 
 
 @torch.no_grad()
@@ -29,6 +31,8 @@ def held_out(
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Triggered]:
     """First replies to the questions of some batches, each batch at once.
+
+    All cards of a batch are shown; those that the images do not suit cannot be called.
 
     Args:
         model: in evaluation mode.
@@ -46,7 +50,15 @@ def held_out(
         prefix.append_tokens(briefed)
         context = prefix.fork(len(batch.talks))
         model.hear_round(context, first.features, first.words, _header(first.header))
-        constraint = TriggerConstraint(vocabulary, stream.chat.end, [offer.card for offer in offers], ())
+        cards = [offer.card for offer in offers]
+        allowed = [[card for card in cards if suits(card, *_given(talk))] for talk in batch.talks]
+        each = [TriggerConstraint(vocabulary, stream.chat.end, own, ()) for own in allowed]
+
+        def constraint(
+            row: int, so_far: Sequence[int], each: Sequence[TriggerConstraint] = each
+        ) -> Collection[int]:
+            return each[row](row, so_far)
+
         said = context.generate(max_tokens=_LONGEST, stop={stream.chat.end}, constraint=constraint)
         replies = [stream.chat.decode(ids) for ids in said]
         names = tuple(offer.card.name for offer in offers)
@@ -54,6 +66,13 @@ def held_out(
         if number % 10 == 9:
             say(f"withheld wordings: {number + 1} of {batches} batches")
     return found
+
+
+def _given(talk: Talk) -> tuple[list[str], bool]:
+    """Kinds of the images, and whether they are a picture, as the question begins."""
+    found = _GIVEN.match(talk.turns[0].words)
+    assert found is not None, "asked with a picture"
+    return found[1].split(", "), found[2] == "picture"
 
 
 def _header(header: Tokens) -> Tokens:

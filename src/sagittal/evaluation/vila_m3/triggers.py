@@ -115,7 +115,9 @@ def triggered(
     """
     found = []
     for number, item in enumerate(items, start=1):
-        shown = [cards[name] for name in item.cards if not as_asked or _suits(cards[name], item)]
+        shown = [
+            cards[name] for name in item.cards if not as_asked or suits(cards[name], item.kinds, item.picture)
+        ]
         words = asked(item.question, item.kinds, pictures=item.picture)
         said = loaded.converse(words, picture_of(item), shown).reply([], last=False)
         found.append(Triggered(item, tuple(find_triggers(said)), said))
@@ -124,9 +126,10 @@ def triggered(
     return found
 
 
-def _suits(card: SpecialistCard, item: TriggerItem) -> bool:
-    shape = (2, 2, 1 if item.picture else 2)
-    images = tuple(Image(np.zeros(shape), Geometry(shape, np.eye(4)), kind=kind) for kind in item.kinds)
+def suits(card: SpecialistCard, kinds: Sequence[str], picture: bool) -> bool:
+    """Whether a specialist could look at volumes of some kinds, or at a picture."""
+    shape = (2, 2, 1 if picture else 2)
+    images = tuple(Image(np.zeros(shape), Geometry(shape, np.eye(4)), kind=kind) for kind in kinds)
     return not isinstance(card.chosen(Study("asked", "", images)), str)
 
 
