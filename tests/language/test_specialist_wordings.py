@@ -295,3 +295,16 @@ def test_loading_and_drawing_are_quick():
 
 def test_kinds_are_listed_once():
     assert len(set(NO_CALLS)) == len(NO_CALLS) == len(PICTURE) + len(ANSWERED)
+
+
+def test_names_that_are_kept_back_are_found_in_questions():
+    wordings = SpecialistWordings.load()
+    phrases = [p for thing in wordings.things().values() for p in thing.phrases]
+    kept = {p.text.lower() for p in phrases if p.withheld}
+    assert kept
+    for phrase in phrases:
+        own = f"Please show the {phrase.text.upper()}, now."
+        assert wordings.has_withheld_name(own) == any(
+            re.search(rf"\b{re.escape(text)}\b", own.lower()) for text in kept
+        )
+    assert not wordings.has_withheld_name("How are you?")

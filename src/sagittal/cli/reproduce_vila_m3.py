@@ -75,6 +75,7 @@ def _triggers(folder: Path, data: Path, questions: Path) -> list[str]:
     from sagittal.evaluation.vila_m3.plain_pictures import plain_pictures
     from sagittal.evaluation.vila_m3.published import read_published
     from sagittal.evaluation.vila_m3.triggers import read_items
+    from sagittal.language.specialist_wordings import SpecialistWordings
     from sagittal.specialists.card import SpecialistCard
     from sagittal.specialists.registry import specialists
     from sagittal.train.talks import LivePictures, TalkStream
@@ -84,8 +85,12 @@ def _triggers(folder: Path, data: Path, questions: Path) -> list[str]:
     shipped = {name: entry.card for name, entry in specialists().entries.items()}
     maker = TalkMaker(shown, shipped, _SEED, pool="withheld")
     stream = TalkStream(maker, LivePictures(loaded.model, squares), loaded.chat)
+    held = held_out(loaded.model, stream, maker, BATCHES, _say)
+    # A form of question that was never met, and a name that was never met, are two things.
+    new_name = SpecialistWordings.load().has_withheld_name
     groups: dict[str, list[Triggered]] = {
-        "withheld wordings of the grammar": held_out(loaded.model, stream, maker, BATCHES, _say)
+        "withheld templates": [one for one in held if not new_name(one.item.question)],
+        "withheld names of things": [one for one in held if new_name(one.item.question)],
     }
     with (questions / "trigger_cards.yaml").open("rb") as handle:
         theirs = [SpecialistCard.model_validate(card) for card in yaml.safe_load_all(handle)]

@@ -9,6 +9,7 @@ specialist come with their answer where no image is needed for it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -82,6 +83,8 @@ class SpecialistWordings:
         self._pictured = VoxelWordings(unasked)
         texts = (p.text.lower() for thing in table.things.values() for p in thing.phrases if p.withheld)
         self._kept = frozenset(texts)
+        names = "|".join(re.escape(text) for text in sorted(self._kept, key=len, reverse=True))
+        self._kept_names = re.compile(rf"\b(?:{names})\b")
 
     @classmethod
     def load(cls) -> SpecialistWordings:
@@ -111,6 +114,10 @@ class SpecialistWordings:
             if (region is None or IMAGED[t.region] == IMAGED[region])
             and any(p.text.lower() == wanted for p in t.phrases)
         ]
+
+    def has_withheld_name(self, question: str) -> bool:
+        """Whether a question names a thing by words that are kept back, whatever its form."""
+        return self._kept_names.search(question.lower()) is not None
 
     def count(self, intent: Intent, thing: str, pool: Pool = "all") -> int:
         """Exact number of derivations of an intent for a thing; slots are not counted."""
