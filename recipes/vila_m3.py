@@ -209,6 +209,7 @@ def card() -> Card:
             kinds=("t1", "t1c", "t2", "flair", "cxr", "ct"),
             most_volumes=8,
             most_sessions=1,
+            pictures=True,
             either=True,
             regions=False,
         ),

@@ -45,11 +45,12 @@ SUITABLE = 0.6
 #: Share of what no card knows that is a word without a meaning.
 UNKNOWN_WORD = 0.25
 #: Share of batches without pictures, twice as large: they teach who is called, at half the price.
-UNSEEN = 0.5
+UNSEEN = 0.3
 #: Share of questions about no picture that come without one.
 TEXT_ALONE = 0.25
-#: Share of questions to a classifier of findings that are of the film as a whole.
-WHOLE_FILM = 0.3
+#: Share of questions to a classifier of findings that are of the film as a whole; of the others, those of
+#: findings that it tells.
+WHOLE_FILM, TOLD = 0.3, 0.7
 #: Share of what no card knows that the images might show.
 NEAR = 0.7
 _KINDS = {
@@ -151,7 +152,7 @@ class TalkMaker:
     def _called(self, offers: Sequence[Offer], rng: np.random.Generator) -> Talk | None:
         offer = offers[int(rng.integers(len(offers)))]
         argument = _pick(list(offer.arguments), rng)
-        thing = self._of_film(rng) if offer.is_reader else offer.things[argument]
+        thing = self._of_film(offer, rng) if offer.is_reader else offer.things[argument]
         intents = self._wordings.intents(thing)
         if offer.is_reader:
             intents = tuple(i for i in intents if i in _READ)
@@ -181,8 +182,12 @@ class TalkMaker:
             return None
         return Talk((Turn(words, trigger, self._picture(IMAGED[offer.region], rng)),), "call/trigger")
 
-    def _of_film(self, rng: np.random.Generator) -> str:
-        return "film/findings" if rng.random() < WHOLE_FILM else _pick(self._findings, rng)
+    def _of_film(self, offer: Offer, rng: np.random.Generator) -> str:
+        """The film as a whole, or a finding, mostly one that the card's specialist tells."""
+        if rng.random() < WHOLE_FILM:
+            return "film/findings"
+        told = [name for name in self._findings if name.partition("/")[2] in offer.card.classes]
+        return _pick(told if told and rng.random() < TOLD else self._findings, rng)
 
     def _answer(
         self, offer: Offer, told: CallRecord, intent: str, thing: str, rng: np.random.Generator
