@@ -54,7 +54,7 @@ SPLITS: tuple[Split, ...] = ("validation", "train")
 SCAN = Path("totalseg_refs") / "example_ct_sm.nii.gz"
 #: Share of batches in which no specialist may be called.
 ALONE = 0.12
-STEPS = {"copy": 1_500, "words": 4_500, "all": 300}
+STEPS = {"copy": 1_500, "words": 4_500, "all": 200}
 _LOOPS = {
     "copy": LoopConfig(
         steps=STEPS["copy"], rate=2e-3, hidden_rate=4e-3, warm_up=50, decay=0.0, mean_over=50,
