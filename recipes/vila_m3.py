@@ -54,7 +54,7 @@ SPLITS: tuple[Split, ...] = ("validation", "train")
 SCAN = Path("totalseg_refs") / "example_ct_sm.nii.gz"
 #: Share of batches in which no specialist may be called.
 ALONE = 0.12
-STEPS = {"copy": 1_500, "words": 4_500, "all": 200}
+STEPS = {"copy": 1_500, "words": 4_500, "all": 400}
 _LOOPS = {
     "copy": LoopConfig(
         steps=STEPS["copy"], rate=2e-3, hidden_rate=4e-3, warm_up=50, decay=0.0, mean_over=50,
@@ -65,7 +65,7 @@ _LOOPS = {
         save_every=100, score_every=500,
     ),
     "all": LoopConfig(
-        steps=STEPS["all"], rate=2e-4, hidden_rate=6e-4, warm_up=50, decay=0.02, mean_over=100,
+        steps=STEPS["all"], rate=3e-4, hidden_rate=9e-4, warm_up=50, decay=0.02, mean_over=100,
         save_every=50, score_every=200,
     ),
 }  # fmt: skip

@@ -50,7 +50,7 @@ UNSEEN = 0.3
 TEXT_ALONE = 0.25
 #: Share of questions to a classifier of findings that are of the film as a whole; of the others, those of
 #: findings that it tells.
-WHOLE_FILM, TOLD = 0.3, 0.7
+WHOLE_FILM, TOLD = 0.45, 0.7
 #: Share of what no card knows that the images might show.
 NEAR = 0.7
 _KINDS = {
@@ -162,7 +162,7 @@ class TalkMaker:
         # What is meant is said first; the card then tells how to go on.
         trigger = f"{argument}: {Trigger(offer.card.name, argument)}"
         known = self._calls.get((offer.base, offer.arguments[argument])) if offer.base else None
-        if known and (intent != "describe" or rng.random() < 0.5):
+        if known and (offer.is_reader or intent != "describe" or rng.random() < 0.5):
             place, number = known[int(rng.integers(len(known)))]
             case, first, pictures = self._shown.cases[place]
             words = self._question(intent, thing, case.kinds, case.looks_at, rng)
