@@ -124,7 +124,9 @@ def consult(
         version=__version__,
         seconds=seconds,
     )
-    return Consultation(case, answer, drawn, edited, outcome.suggestions or suggest(case.volumes, answer))
+    # What is suggested otherwise is asked of whole heads.
+    more = () if case.view is not None else suggest(case.volumes, answer)
+    return Consultation(case, answer, drawn, edited, outcome.suggestions or more)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,8 +3,9 @@
 VILA-M3 (§3.2) predicts a keyword and an argument when it wants a specialist. :class:`TriggerConstraint` holds
 the words of a model to the triggers of the cards that it was shown, whatever its tokenizer: a name or an
 argument that does not exist cannot be written. A reply may say first what it means (``liver: …``): then a
-card that has that is called for, by an argument of that name or by one that draws or tells it among others;
-and where no card has it, none is called. Numbers are held in the same way to those that it was told.
+card that has that is called for, by an argument of that name, by one that draws or tells it among others, or
+by one whose name has these words in it; where no card has it, none is called. Numbers are held in the same
+way to those that it was told.
 """
 
 from __future__ import annotations
@@ -120,7 +121,13 @@ class TriggerConstraint:
         if named is None:
             return self._triggers
         name = named[1].decode(errors="replace").lower()
-        return self._exact.get(name) or self._among.get(name, ())
+        return self._exact.get(name) or self._among.get(name) or self._near(name)
+
+    def _near(self, name: str) -> tuple[bytes, ...]:
+        """Triggers of arguments that have all words of a name: ``whole tumour`` of ``tumour``."""
+        words = set(name.split())
+        found = (triggers for argument, triggers in self._exact.items() if words <= set(argument.split()))
+        return tuple(trigger for triggers in found for trigger in triggers)
 
     def _inside(self, begun: bytes, triggers: tuple[bytes, ...]) -> frozenset[int]:
         """Tokens that go on with a trigger that was begun, and no further than its end."""
