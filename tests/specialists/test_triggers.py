@@ -121,7 +121,9 @@ def test_what_an_argument_draws_or_tells_among_others_is_called_for_by_it():
     card = a_card("Trunk", ["everything", "liver"])
     card = card.model_copy(update={"masks": {"everything": ("liver", "Spleen"), "liver": ("liver",)}})
     reader = a_card("Reader", ["findings"]).model_copy(update={"masks": {}, "classes": {"Edema": 0.5}})
-    constraint = TriggerConstraint(VOCABULARY, 0, [card, reader, a_card("Third", ["brain stem"])])
+    constraint = TriggerConstraint(
+        VOCABULARY, 0, [card, reader, a_card("Third", ["brain stem", "hair stem"])]
+    )
     for said, trigger in (
         ("spleen: ", "<Trunk(everything)>"), ("liver: ", "<Trunk(liver)>"), ("Edema: ", "<Reader(findings)>"),
         ("stem: ", "<Third(brain stem)>"), ("stem brain: ", "<Third(brain stem)>"),

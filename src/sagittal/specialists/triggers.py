@@ -124,10 +124,12 @@ class TriggerConstraint:
         return self._exact.get(name) or self._among.get(name) or self._near(name)
 
     def _near(self, name: str) -> tuple[bytes, ...]:
-        """Triggers of arguments that have all words of a name: ``whole tumour`` of ``tumour``."""
-        words = set(name.split())
-        found = (triggers for argument, triggers in self._exact.items() if words <= set(argument.split()))
-        return tuple(trigger for triggers in found for trigger in triggers)
+        """Of each card the first argument that has all words of a name: ``whole tumour`` of ``tumour``."""
+        words, first = set(name.split()), dict[bytes, bytes]()
+        for argument, triggers in self._exact.items():
+            for trigger in triggers if words <= set(argument.split()) else ():
+                first.setdefault(trigger.partition(b"(")[0], trigger)
+        return tuple(first.values())
 
     def _inside(self, begun: bytes, triggers: tuple[bytes, ...]) -> frozenset[int]:
         """Tokens that go on with a trigger that was begun, and no further than its end."""
