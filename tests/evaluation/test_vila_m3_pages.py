@@ -27,8 +27,9 @@ DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 EXPERTS, SILVER, NONE = "b, experts' labels", "g, an algorithm's labels", "nichart, DLWMLS's labels"
 
 
-def said(text, way="with", called=("Eyes",), abstained=False, seconds=1.0):
-    return Reply(way, text, abstained, called, seconds)
+def said(text, way="with", called=("Eyes",), abstained=False, seconds=1.0, ml=None):
+    measured = {} if ml is None else {"volume of whole tumour": ml}
+    return Reply(way, text, abstained, called, seconds, measured)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,13 @@ REPLIES = [
     *brain(
         "a", "presence", "yes", said("Yes: whole tumour."), said("No whole tumour was found.", "alone", ())
     ),
-    *brain("a", "size", 100.0, said("It measures 119 mL."), said("that needs a mask", "alone", (), True)),
+    *brain(
+        "a",
+        "size",
+        100.0,
+        said("It measures 119 mL.", ml=110.0),
+        said("that needs a mask", "alone", (), True),
+    ),
     *brain("b", "size", 100.0, said("It measures 79 mL."), said("that needs a mask", "alone", (), True)),
     *brain("b", "side", "left", said("It lies on the right."), said("It lies on the left.", "alone", ())),
     *brain(
@@ -72,11 +79,14 @@ def test_figures_of_brains_are_those_that_are_counted():
     own = [one for one in REPLIES if one.reply.way == "with" and one.source != SILVER]
     values = {name: figure.value for name, figure in brain_figures(own).items()}
     assert values == {
-        "presence, tumours": 1, "presence, none": 1, "side": 0, "size within a fifth": 0.5,
-        "size, median error": pytest.approx(0.2), "declined": 0,
+        "presence, tumours": 1, "presence, none": 1, "side": 0, "size in words, within a fifth": 0.5,
+        "size in words, median error": pytest.approx(0.2),
+        "size measured beside them, median error": pytest.approx(0.1), "declined": 0,
     }  # fmt: skip
     alone = brain_figures([one for one in REPLIES if one.reply.way == "alone" and one.source != SILVER])
-    assert alone["declined"].value == pytest.approx(2 / 5) and math.isnan(alone["size, median error"].value)
+    assert alone["declined"].value == pytest.approx(2 / 5) and math.isnan(
+        alone["size in words, median error"].value
+    )
 
 
 def test_silver_labels_stand_apart_and_pairs_are_compared():

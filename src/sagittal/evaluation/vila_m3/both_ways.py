@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sagittal.asking.case import Case, open_case
 from sagittal.asking.consultation import consult
@@ -25,6 +25,7 @@ class Reply:
         abstained: whether nothing was answered.
         called: names of the specialists, in their order.
         seconds: that it took, without reading files.
+        measured: ``volume of whole tumour`` → number, as it stands beside the words.
     """
 
     way: str
@@ -32,6 +33,7 @@ class Reply:
     abstained: bool
     called: tuple[str, ...]
     seconds: float
+    measured: Mapping[str, float] = field(default_factory=dict)
 
 
 def opened(offer: Offer, images: Sequence[Image]) -> Case:
@@ -45,7 +47,12 @@ def both_ways(case: Case, question: str) -> Iterator[Reply]:
         answer = consult(case, question, specialists=names).answer
         called = tuple(step.name for step in answer.steps if step.kind == "specialist")
         text = answer.text or answer.reason or ""
-        yield Reply(way, text, answer.abstained, called, answer.seconds)
+        measured = {
+            f"{one.name} of {one.of}": float(one.value)
+            for one in answer.measurements
+            if isinstance(one.value, int | float)
+        }
+        yield Reply(way, text, answer.abstained, called, answer.seconds, measured)
 
 
 def mcnemar(right_with: Sequence[bool], right_alone: Sequence[bool]) -> tuple[int, int, float]:

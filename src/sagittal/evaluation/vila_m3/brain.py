@@ -71,6 +71,14 @@ class BrainReply:
         return abs(said - self.truth) / self.truth
 
     @property
+    def measured_error(self) -> float:
+        """Of a size, the relative error of the volume beside the words; not a number where there is none."""
+        found = self.reply.measured.get(f"volume of {TUMOUR}")
+        if found is None or not isinstance(self.truth, float):
+            return float("nan")
+        return abs(found - self.truth) / self.truth
+
+    @property
     def right(self) -> bool:
         """Whether it was said as it is; of a size, within a fifth."""
         return self.error <= _CLOSE if self.asked == "size" else self.said == self.truth
@@ -130,7 +138,10 @@ def brain_figures(replies: Sequence[BrainReply]) -> dict[str, Figure]:
     """Shares that are right, sizes' median error, and shares that were declined; by resampled cases."""
     cases = np.array([one.case for one in replies])
     right = np.array([one.right for one in replies], float)
-    errors = np.array([one.error for one in replies])
+    errors = {
+        "size in words, median error": np.array([one.error for one in replies]),
+        "size measured beside them, median error": np.array([one.measured_error for one in replies]),
+    }
     declined = np.array([one.reply.abstained for one in replies], float)
     asked = np.array([one.asked for one in replies])
     truth = np.array([str(one.truth) for one in replies])
@@ -139,11 +150,12 @@ def brain_figures(replies: Sequence[BrainReply]) -> dict[str, Figure]:
         groups = {
             "presence, tumours": (asked == "presence") & (truth == "yes"),
             "presence, none": (asked == "presence") & (truth == "no"),
-            "side": asked == "side", "size within a fifth": asked == "size",
+            "side": asked == "side", "size in words, within a fifth": asked == "size",
         }  # fmt: skip
         found = {name: _mean(right, weights * which) for name, which in groups.items()}
-        sizes = np.repeat(errors, weights.astype(int) * ~np.isnan(errors))
-        found["size, median error"] = float(np.median(sizes)) if len(sizes) else float("nan")
+        for name, values in errors.items():
+            sizes = np.repeat(values, weights.astype(int) * ~np.isnan(values))
+            found[name] = float(np.median(sizes)) if len(sizes) else float("nan")
         return found | {"declined": _mean(declined, weights)}
 
     return resampled(figures, cases)
