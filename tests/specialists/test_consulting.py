@@ -129,6 +129,14 @@ def test_a_call_is_measured_shown_and_answered_with_its_numbers():
     assert [m.data.sum() for m in outcome.masks.values()] == [80]
 
 
+@pytest.mark.parametrize("side", ["on the right", "on both sides", "in the midline", "on the left"])
+def test_a_side_that_is_said_is_the_one_that_was_measured(side):
+    outcome = ask(Script("<Tumours(tumour)>", f"The tumour lies {side}."))
+    assert outcome.text == "The tumour lies on the left."
+    # Where nothing was measured, the words stand.
+    assert ask(Script(f"It lies {side}.")).text == f"It lies {side}."
+
+
 def test_labels_are_measured_and_kept_one_by_one():
     voice = Script("<Tumours(parts)>", "The core has 0.08 mL and the rim 0.08 mL.")
     outcome = ask(voice)

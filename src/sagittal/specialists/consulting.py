@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sagittal.agent.loop import Feedback
 from sagittal.agent.text import harmless
-from sagittal.language.specialist_answers import abstention
+from sagittal.language.specialist_answers import SIDES, abstention
 from sagittal.specialists.card import SpecialistCard
 from sagittal.specialists.feedback import fault_text, masks_text, shown_slice
 from sagittal.specialists.looking import Look
@@ -87,6 +87,8 @@ class ConsultingPlanner:
         #: Expression of a program → how its value is written.
         self._values: dict[str, str] = {}
         self._failed: list[str] = []
+        #: Sides that were measured.
+        self._sides: set[str] = set()
 
     def next_program(self, feedback: Feedback | None) -> str | None:
         """A call, its measuring, or the answer."""
@@ -136,6 +138,7 @@ class ConsultingPlanner:
             measured = yield program
             found = found.measured([reading.text for reading in measured.readings])
             self._values |= found.values
+            self._sides |= {fact for region in found.regions for fact in region.facts if fact in SIDES}
         look = Look(found.image, *shown_slice(result.mask, self._plane))
         text = masks_text(trigger.name, trigger.argument, found.regions, look.words, found.whole)
         numbers = tuple(number for words in found.values.values() for number in numbers_of(words))
@@ -154,11 +157,20 @@ class ConsultingPlanner:
         text = _plain(without_triggers(reply))
         if not text:
             return _abstain("the model said nothing")
+        text = self._with_sides(text)
         why = abstention(text)
         if why is not None:
             return _abstain(why or "the model does not say why")
         lines = [f'say(f"{self._with_values(text)}")', *(f'say("{_plain(words)}")' for words in self._failed)]
         return "\n".join([*lines, "stop()"])
+
+    def _with_sides(self, text: str) -> str:
+        """The text with the side that was measured, where it was one; a model's own side is a guess."""
+        if len(self._sides) != 1:
+            return text
+        [measured] = self._sides
+        said = "|".join(words for side, words in SIDES.items() if side != measured)
+        return re.sub(rf"\b(?:{said})\b", SIDES[measured], text)
 
     def _with_values(self, text: str) -> str:
         """The text with each measured value in the place of its words."""

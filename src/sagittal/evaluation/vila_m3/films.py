@@ -104,7 +104,11 @@ def film_lines(replies: Sequence[FilmReply]) -> list[str]:
     ways = {way: [one for one in replies if one.reply.way == way] for way in WAYS}
     figures = {way: film_figures(own) | word_figures(own) for way, own in ways.items()}
     rights = {
-        way: [one.said[name] == label for one in own for name, label in one.truth.items()]
+        way: [
+            not one.reply.abstained and one.said[name] == label
+            for one in own
+            for name, label in one.truth.items()
+        ]
         for way, own in ways.items()
     }
     first, second, p = mcnemar(rights["with"], rights["alone"])
