@@ -21,24 +21,28 @@ from pathlib import Path
 
 import torch
 
+from sagittal.asking.models import Offer
+from sagittal.asking.vila_m3 import VilaM3Answerer
+from sagittal.asking.vila_m3_voice import VilaM3
 from sagittal.builders.consultations import write_case
 from sagittal.builders.specialist_qa.maker import TalkMaker
+from sagittal.evaluation.vila_m3.brain import brain_replies, card_scores
 from sagittal.io.nifti import read_image
 from sagittal.language.voxel_everyday import TypingConfig
-from sagittal.models.checkpoint import Accepts, Card
+from sagittal.models.checkpoint import Accepts, Card, Score
 from sagittal.models.vila_m3 import vila_m3_config
 from sagittal.models.vlm.chat import Chat, OwnChat
 from sagittal.models.vlm.decoder import load_decoder
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.storage import load_vlm, save_vlm
-from sagittal.runtime import keep_memory
+from sagittal.runtime import keep_memory, runtime
 from sagittal.specialists.pool import Pool
 from sagittal.specialists.registry import specialists
 from sagittal.splits import Split
 from sagittal.train.consulted_studies import Wanted, film_studies, head_studies, nih_studies, slice_studies
 from sagittal.train.copying import CopyTraining
 from sagittal.train.loop import Loop, LoopConfig, use_mean
-from sagittal.train.mpllm import freeze_encoder, hidden_matrices, layer_matrices
+from sagittal.train.mpllm import freeze_encoder, hidden_matrices, layer_matrices, rounded
 from sagittal.train.shown_pictures import Pictures, pictures_of
 from sagittal.train.talks import LivePictures, SeenPictures, TalkStream, TalkTraining
 from sagittal.train.tumour_worlds import heads_of
@@ -184,10 +188,13 @@ def _ship(given: argparse.Namespace) -> None:
         last = given.out / "words" / "last.pt"
     use_mean(torch.load(last, weights_only=True), model)
     model.encoder.requires_grad_(True)
-    save_vlm(given.ship / "vila-m3-small", model.eval(), chat, card(), task="vila-m3")
+    rounded(model)
+    offer = Offer("vila-m3-small", card(()), lambda: VilaM3Answerer(VilaM3(model.eval(), chat, runtime())))
+    scores = card_scores(list(brain_replies(offer, given.data, final=True, say=_say)))
+    save_vlm(given.ship / "vila-m3-small", model.eval(), chat, card(scores), task="vila-m3")
 
 
-def card() -> Card:
+def card(scores: tuple[Score, ...]) -> Card:
     """What to know about the model."""
     films, slices, heads = FILMS["train"], SLICES["train"], HEADS["train"]
     return Card(
@@ -200,6 +207,7 @@ def card() -> Card:
             "questions from this project's templates; its encoder: see medplib-small",
         ),
         recipe=f"recipes/vila_m3.py, seed {SEED}",
+        scores=scores,
         limits=(
             "medical research software, not a medical device: never for diagnosis or treatment",
             "what it answers is as good as the specialist that it calls; see docs/results/vila_m3.md",

@@ -17,6 +17,7 @@ from sagittal.asking.models import Offer
 from sagittal.evaluation.vila_m3.both_ways import WAYS, Reply, both_ways, mcnemar, opened
 from sagittal.measure.asymmetry import brain_plane, sidedness
 from sagittal.measure.block import block_of
+from sagittal.models.checkpoint import Score
 from sagittal.score.cases import Case
 from sagittal.score.descriptors import Figure, resampled
 from sagittal.score.reals import real_cases
@@ -34,6 +35,10 @@ _SIDES = {
 _NO = re.compile(r"No\b|The specialist found no\b")
 _YES = re.compile(r"Yes\b|.*\b(?:measures|lies|outlined)\b")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) mL")
+_METRICS = {
+    "size in words, median error": "median relative error",
+    "size measured beside them, median error": "median relative error",
+}
 # A size within this share of the true one is right.
 _CLOSE = 0.2
 
@@ -187,6 +192,20 @@ def brain_lines(replies: Sequence[BrainReply]) -> list[str]:
             "",
         ]  # fmt: skip
     return lines
+
+
+def card_scores(replies: Sequence[BrainReply]) -> tuple[Score, ...]:
+    """What was found with specialists, as a card has it: labels of each kind apart."""
+    return tuple(
+        Score(
+            data=f"real scans: {title.lower()}", metric=_METRICS.get(name, "share of questions"), of=name,
+            value=round(figure.value, 3), case=f"{cases} cases", cases=cases, low=None, high=None,
+        )
+        for title, found in _by_labels([one for one in replies if one.reply.way == "with"]).items()
+        for cases in [len({one.case for one in found})]
+        for name, figure in brain_figures(found).items()
+        if not np.isnan(figure.value)
+    )  # fmt: skip
 
 
 def _by_labels(replies: Sequence[BrainReply]) -> dict[str, list[BrainReply]]:
