@@ -41,6 +41,7 @@ from sagittal.specialists.registry import specialists
 from sagittal.splits import Split
 from sagittal.train.consulted_studies import Wanted, film_studies, head_studies, nih_studies, slice_studies
 from sagittal.train.copying import CopyTraining
+from sagittal.train.decoder_texts import slake_pairs
 from sagittal.train.loop import Loop, LoopConfig, use_mean
 from sagittal.train.mpllm import freeze_encoder, hidden_matrices, layer_matrices, rounded
 from sagittal.train.shown_pictures import Pictures, pictures_of
@@ -56,9 +57,11 @@ FILMS = {"train": 400, "validation": 40}
 SPLITS: tuple[Split, ...] = ("validation", "train")
 #: A CT scan whose slices are shown where CT is asked about; Apache-2.0.
 SCAN = Path("totalseg_refs") / "example_ct_sm.nii.gz"
+#: Questions and answers of words alone, so that the language is kept; CC BY 4.0.
+SLAKE = Path("slake_json") / "Slake1.0" / "train.json"
 #: Share of batches in which no specialist may be called.
 ALONE = 0.12
-STEPS = {"copy": 1_500, "words": 4_500, "all": 400}
+STEPS = {"copy": 1_500, "words": 4_500, "all": 4_000}
 _LOOPS = {
     "copy": LoopConfig(
         steps=STEPS["copy"], rate=2e-3, hidden_rate=4e-3, warm_up=50, decay=0.0, mean_over=50,
@@ -69,8 +72,8 @@ _LOOPS = {
         save_every=100, score_every=500,
     ),
     "all": LoopConfig(
-        steps=STEPS["all"], rate=3e-4, hidden_rate=9e-4, warm_up=50, decay=0.02, mean_over=100,
-        save_every=50, score_every=200,
+        steps=STEPS["all"], rate=6e-4, hidden_rate=1.8e-3, warm_up=100, decay=0.02, mean_over=300,
+        save_every=100, score_every=500,
     ),
 }  # fmt: skip
 
@@ -170,7 +173,7 @@ def _train(given: argparse.Namespace) -> None:
         streams.append(
             TalkStream(TalkMaker(found.shown, cards, seed, typing=typing, alone=ALONE), seen, chat)
         )
-    training = TalkTraining(model, streams[0], streams[1])
+    training = TalkTraining(model, streams[0], streams[1], slake_pairs(given.data / SLAKE))
     out = given.out / given.step
     loop = Loop(
         model, _LOOPS[given.step], training.loss, out, scores=training.scores, say=_say,
@@ -205,6 +208,7 @@ def card(scores: tuple[Score, ...]) -> Card:
             f"specialists run over {heads} simulated heads, {slices} slices, {films} simulated films",
             "specialists run over 703 films of NIH ChestX-ray14 (attribution to the NIH Clinical Center)",
             "questions from this project's templates; its encoder: see medplib-small",
+            "SLAKE 1.0, training questions and answers, English, words alone (CC BY 4.0)",
         ),
         recipe=f"recipes/vila_m3.py, seed {SEED}",
         scores=scores,

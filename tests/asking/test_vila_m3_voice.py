@@ -8,29 +8,18 @@ import torch
 
 from sagittal.asking.vila_m3_voice import VilaM3, _whole_sentences
 from sagittal.models.medplib.pictures import squared_pixels
-from sagittal.models.vila_m3 import vila_m3_config
-from sagittal.models.vlm.chat import OwnChat, padded
-from sagittal.models.vlm.decoder import load_decoder
-from sagittal.models.vlm.model import VLM
+from sagittal.models.vlm.chat import padded
 from sagittal.models.vlm.pieces import Round
-from sagittal.runtime import Runtime
 from sagittal.specialists.consulting import Told
 from sagittal.specialists.prompting import system_prompt
 from sagittal.specialists.registry import specialists
 from sagittal.specialists.triggers import find_triggers, numbers_of
-from sagittal.weights import find_checkpoint
+from tiny_vila import tiny_vila
 
 
 @pytest.fixture(scope="module")
 def loaded() -> VilaM3:
-    _, tokenizer = load_decoder(find_checkpoint("decoder-small"))
-    chat = OwnChat(tokenizer)
-    torch.manual_seed(5)
-    model = VLM(vila_m3_config("tiny", chat.size)).eval()
-    # Loud enough that an untrained model says all kinds of things.
-    with torch.no_grad():
-        model.language.get_input_embeddings().weight.mul_(20)
-    return VilaM3(model, chat, Runtime(torch.device("cpu"), torch.float32, False))
+    return tiny_vila(5)
 
 
 @pytest.fixture
@@ -110,7 +99,7 @@ def test_a_conversation_is_what_training_reads(loaded, cards):
         )
         for opening, picture, words, reply in (
             (chat.briefed(system_prompt(cards)), a_picture(), "Is the heart large?", replies[0]),
-            (chat.again, told.picture, told.text, replies[1]),
+            (chat.again, told.picture, f"{told.text}\nIs the heart large?", replies[1]),
         )
     ]  # fmt: skip
     with torch.no_grad():

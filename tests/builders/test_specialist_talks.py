@@ -21,6 +21,7 @@ from sagittal.models.vlm.model import VLM
 from sagittal.specialists.prompting import ALONE
 from sagittal.specialists.registry import specialists
 from sagittal.specialists.triggers import find_triggers, numbers_of
+from sagittal.train.decoder_texts import pairs_loss
 from sagittal.train.talks import LivePictures, SeenPictures, TalkStream, TalkTraining
 from sagittal.weights import find_checkpoint
 
@@ -206,6 +207,14 @@ def test_a_tiny_model_learns_a_batch_by_heart():
         optimiser.step()
     assert float(loss.detach()) < 0.25 * first
     assert model.encoder.embed.weight.grad.abs().sum() > 0
+    pairs = [("Is it red?", "No."), ("What is the organ?", "Liver")]
+    more = TalkTraining(model, stream, stream, pairs, checks=1)
+    terms = {name: float(value.detach()) for name, value in more.loss(0).items()}
+    # All texts are drawn of these two, so that their loss lies between those of each.
+    alone = [float(pairs_loss(model.language, chat, [pair]).detach()) for pair in pairs]
+    assert min(alone) - 0.05 < terms["text"] < max(alone) + 0.05
+    assert terms["loss"] == pytest.approx(terms["words"] + terms["choice"] + terms["text"], rel=1e-4)
+    assert float(more.loss(1)["text"].detach()) != terms["text"] and "text" not in training.loss(0)
 
 
 def test_pictures_that_were_seen_once_are_those_that_are_looked_at():

@@ -18,7 +18,7 @@ from sagittal.models.vlm.model import VLM
 from sagittal.runtime import Runtime, one_thread
 from sagittal.specialists.card import SpecialistCard
 from sagittal.specialists.consulting import Told
-from sagittal.specialists.prompting import ALONE, system_prompt
+from sagittal.specialists.prompting import ALONE, system_prompt, told_again
 from sagittal.specialists.triggers import TriggerConstraint
 
 #: (rows, columns, 3) in 8 bits, as it is shown.
@@ -109,7 +109,7 @@ class VilaM3Voice:
         picture: Pixels | None = self._picture
         with one_thread(), self._loaded._inference():
             if told:
-                words = "\n".join(one.text for one in told)
+                words = told_again((one.text for one in told), self._question)
                 picture = next((one.picture for one in told if one.picture is not None), None)
                 self._numbers.update(number for one in told for number in one.numbers)
                 self.context.append_tokens(self._ids(chat.again))

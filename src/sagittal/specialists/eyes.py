@@ -1,4 +1,8 @@
-"""Our promptable network as a specialist: lesions and anatomy of the brain, drawn by name (VoxelPrompt)."""
+"""Our promptable network as a specialist: lesions and anatomy of the brain, drawn by name (VoxelPrompt).
+
+It is asked as people ask it, in words. The vision networks alone, with the fixed φ that they began with, draw
+too little: since language and vision were trained together, φ is what the language model says of the scans.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,15 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sagittal.agent.host import Host
+from sagittal.agent.loop import converse
+from sagittal.agent.standard import STANDARD
 from sagittal.errors import InputError
-from sagittal.models.voxelprompt import load_voxelprompt
-from sagittal.models.voxelprompt.eyes import CodebookEyes
-from sagittal.runtime import runtime
+from sagittal.language.tokenizer import Tokenizer
+from sagittal.models.voxelprompt import VoxelPrompt, load_voxelprompt, open_session
+from sagittal.runtime import Runtime, runtime
 from sagittal.specialists.card import SpecialistCard
-from sagittal.specialists.merging import merged
-from sagittal.study import Mask, Study
+from sagittal.study import Image, Mask, Study
 from sagittal.weights import find_checkpoint
 
 
@@ -23,6 +29,7 @@ class EyesSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(default="voxelprompt-small", description="checkpoint, by name or folder")
+    words: str = Field(default="Outline the {}.", description="how a structure is asked for")
     needs: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="structure → kinds of image, one of which must be given"
     )
@@ -30,39 +37,52 @@ class EyesSettings(BaseModel):
 
 class _Eyes:
     def __init__(
-        self, eyes: CodebookEyes, masks: Mapping[str, tuple[str, ...]], needs: Mapping[str, tuple[str, ...]]
+        self, model: VoxelPrompt, tokenizer: Tokenizer, settings: EyesSettings, chosen: Runtime
     ) -> None:
-        self._eyes, self._masks, self._needs = eyes, masks, needs
+        self._model, self._tokenizer = model, tokenizer
+        self._settings, self._runtime = settings, chosen
 
     def accepts(self, study: Study) -> str | None:
         """Nothing beyond its card."""
         return None
 
     def run(self, study: Study, argument: str) -> Mask:
-        """A label map on the first image's grid; where two structures overlap, the later one counts.
+        """The mask of a structure, on the grid of the first image that the model looked at.
 
         Raises:
-            InputError: no image shows one of the structures, or one cannot be prepared.
+            InputError: no image shows the structure, one cannot be prepared, or the model draws nothing.
         """
-        kinds = {image.kind for image in study.images}
-        for name in self._masks[argument]:
-            needed = self._needs.get(name, ())
-            if needed and not kinds & set(needed):
-                raise InputError(
-                    f"No image shows the {name}.", expected=" or ".join(needed), got=", ".join(sorted(kinds))
-                )
-        return merged(self._eyes(study.images, self._masks[argument]), study.images[0])
+        volumes: dict[str, Image] = {}
+        for image in study.images:
+            volumes.setdefault(image.kind, image)
+        self._require(argument, volumes)
+        planner, toolbox = open_session(
+            self._model, self._tokenizer, self._settings.words.format(argument), volumes,
+            runtime=self._runtime,
+        )  # fmt: skip
+        outcome = converse(planner, Host(STANDARD, toolbox), volumes)
+        drawn = [mask for mask in outcome.masks.values() if set(mask.labels.values()) == {argument}]
+        if outcome.abstained or not drawn:
+            raise InputError(
+                f"The model drew no {argument}.", got=outcome.reason or outcome.text or "no mask of it"
+            )
+        return drawn[0]
+
+    def _require(self, structure: str, kinds: Mapping[str, object]) -> None:
+        needed = self._settings.needs.get(structure, ())
+        if needed and not set(kinds) & set(needed):
+            raise InputError(
+                f"No image shows the {structure}.", expected=" or ".join(needed), got=", ".join(sorted(kinds))
+            )
 
 
 def open_eyes(card: SpecialistCard, folder: Path) -> _Eyes:
-    """The eyes of a VoxelPrompt checkpoint.
+    """A VoxelPrompt checkpoint.
 
     Raises:
         InputError: there is no such checkpoint; other errors as for a damaged one.
     """
     settings = EyesSettings.model_validate(card.settings)
     chosen = runtime()
-    model, _, _ = load_voxelprompt(find_checkpoint(settings.model))
-    model = model.to(chosen.device).eval()
-    eyes = CodebookEyes(model.encoder, model.generator, model.config, runtime=chosen)
-    return _Eyes(eyes, card.masks, settings.needs)
+    model, tokenizer, _ = load_voxelprompt(find_checkpoint(settings.model))
+    return _Eyes(model.to(chosen.device).eval(), tokenizer, settings, chosen)

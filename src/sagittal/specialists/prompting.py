@@ -22,3 +22,8 @@ def asked(question: str, kinds: Sequence[str], *, pictures: bool) -> str:
     """A question with what is given: kinds of image by their metadata, or by the user's own word."""
     what = "picture" if pictures else "volumes" if len(kinds) > 1 else "volume"
     return f"Given: {', '.join(kinds)} ({what}).\n{question}"
+
+
+def told_again(feedback: Iterable[str], question: str) -> str:
+    """What specialists gave, and the question again: it stands far before, cards and pictures between."""
+    return "\n".join([*feedback, question])

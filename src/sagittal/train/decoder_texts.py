@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
@@ -105,9 +105,13 @@ class DecoderTraining:
         return {"val loss": float(np.mean(losses)), "score": -float(np.mean(losses))}
 
     def _loss(self, pairs: Sequence[Pair]) -> Tensor:
-        rows = [self.chat.question(q) + self.chat.header + self.chat.answer(a) for q, a in pairs]
-        tokens = padded(rows)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = self.decoder(input_ids=tokens.ids, attention_mask=tokens.real.long()).logits
-        target = tokens.ids.masked_fill(~tokens.real, -100)
-        return functional.cross_entropy(logits[:, :-1].float().flatten(0, 1), target[:, 1:].flatten())
+        return pairs_loss(self.decoder, self.chat, pairs)
+
+
+def pairs_loss(decoder: nn.Module, chat: Chat, pairs: Sequence[Pair]) -> Tensor:
+    """Mean cross-entropy of whole turns, questions included."""
+    tokens = padded([chat.question(q) + chat.header + chat.answer(a) for q, a in pairs])
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = decoder(input_ids=tokens.ids, attention_mask=tokens.real.long()).logits
+    target = tokens.ids.masked_fill(~tokens.real, -100)
+    return functional.cross_entropy(logits[:, :-1].float().flatten(0, 1), target[:, 1:].flatten())

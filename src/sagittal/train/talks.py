@@ -17,7 +17,11 @@ from sagittal.models.vlm.chat import Chat, padded, real_targets
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Features, Round
 from sagittal.specialists.triggers import find_triggers
+from sagittal.train.decoder_texts import Pair, pairs_loss
 from sagittal.train.loop import mean_terms
+
+#: Texts of a step, and what their draws begin with.
+TEXTS, TEXT_SEED = 12, 20266
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,12 +122,15 @@ class TalkTraining:
     Attributes:
         model: what is trained, encoder and projector included.
         training, validation: conversations.
+        texts: question and answer without any image, of which some are read in each step: a language model
+            that only ever talks about specialists forgets the rest (supplement 6.3).
         checks: batches of the validation stream that scores are taken over.
     """
 
     model: VLM
     training: TalkStream
     validation: TalkStream
+    texts: Sequence[Pair] = ()
     checks: int = 32
 
     def __post_init__(self) -> None:
@@ -132,7 +139,12 @@ class TalkTraining:
 
     def loss(self, number: int) -> Mapping[str, Tensor]:
         """Of one batch."""
-        return self._loss(self.training, number)
+        terms = self._loss(self.training, number)
+        if not self.texts:
+            return terms
+        drawn = np.random.default_rng([TEXT_SEED, number]).integers(len(self.texts), size=TEXTS)
+        text = pairs_loss(self.model.language, self.training.chat, [self.texts[int(n)] for n in drawn])
+        return {**terms, "loss": terms["loss"] + text, "text": text}
 
     def scores(self) -> dict[str, float]:
         """Mean loss over the checked batches."""

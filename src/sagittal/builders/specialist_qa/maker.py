@@ -32,14 +32,14 @@ from sagittal.language.specialist_wordings import PICTURE, SpecialistWordings
 from sagittal.language.voxel_everyday import TypingConfig
 from sagittal.specialists.card import SpecialistCard
 from sagittal.specialists.feedback import colour_name
-from sagittal.specialists.prompting import ALONE, asked, system_prompt
+from sagittal.specialists.prompting import ALONE, asked, system_prompt, told_again
 from sagittal.specialists.triggers import Trigger, numbers_of
 from sagittal.study import KINDS
 
 T = TypeVar("T")
 
 #: Shares of conversations: a specialist is called, none is needed; none suits takes the rest.
-CALLED, NOT_NEEDED = 0.58, 0.22
+CALLED, NOT_NEEDED = 0.54, 0.27
 #: Share of batches whose cards all suit the images, as ``sagittal ask`` shows them.
 SUITABLE = 0.6
 #: Share of what no card knows that is a word without a meaning.
@@ -171,7 +171,8 @@ class TalkMaker:
                 f"{told.specialist}:", f"{offer.card.name}:"
             )
             answer = self._answer(offer, told, intent, thing, rng)
-            turns = (Turn(words, trigger, first), Turn(text, answer, pictures[number]))
+            again = told_again([text], words)
+            turns = (Turn(words, trigger, first), Turn(again, answer, pictures[number]))
             return Talk(turns, f"call/{offer.base}")
         if self._study:
             return None
