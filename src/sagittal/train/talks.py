@@ -22,6 +22,8 @@ from sagittal.train.loop import mean_terms
 
 #: Texts of a step, and what their draws begin with.
 TEXTS, TEXT_SEED = 12, 20266
+#: Of their loss, beside that of the conversations: at first it is far larger.
+TEXT_WEIGHT = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +146,7 @@ class TalkTraining:
             return terms
         drawn = np.random.default_rng([TEXT_SEED, number]).integers(len(self.texts), size=TEXTS)
         text = pairs_loss(self.model.language, self.training.chat, [self.texts[int(n)] for n in drawn])
-        return {**terms, "loss": terms["loss"] + text, "text": text}
+        return {**terms, "loss": terms["loss"] + TEXT_WEIGHT * text, "text": text}
 
     def scores(self) -> dict[str, float]:
         """Mean loss over the checked batches."""
