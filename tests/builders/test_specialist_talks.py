@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from sagittal.builders.consultations import CallRecord, CaseRecord, RegionRecord
-from sagittal.builders.specialist_qa.maker import Shown, TalkMaker
+from sagittal.builders.specialist_qa.declining import might_know
+from sagittal.builders.specialist_qa.maker import TalkMaker
 from sagittal.builders.specialist_qa.offers import Offers, _shared
+from sagittal.builders.specialist_qa.shown import Shown
 from sagittal.language.specialist_answers import DECLINED, film_answer
 from sagittal.language.specialist_wordings import SpecialistWordings
 from sagittal.language.voxel_everyday import TypingConfig
@@ -177,7 +179,7 @@ def test_no_answer_without_a_call_states_a_number():
 
 
 def test_what_a_general_argument_draws_counts_as_known():
-    make, things = maker(), SpecialistWordings.load().things()
+    things = SpecialistWordings.load().things()
     [whole] = [
         o
         for n in range(200)
@@ -185,8 +187,8 @@ def test_what_a_general_argument_draws_counts_as_known():
         if o.base == "VISTA3D" and "everything" in o.arguments
     ][:1]
     for name in ("liver", "spleen", "aorta", "duodenum"):
-        assert make._might_know(whole, things[f"ct/{name}"]), name
-    assert not make._might_know(whole, things["brain/thalamus"])
+        assert might_know(whole, things[f"ct/{name}"]), name
+    assert not might_know(whole, things["brain/thalamus"])
 
 
 def test_a_tiny_model_learns_a_batch_by_heart():

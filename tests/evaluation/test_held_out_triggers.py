@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sagittal.builders.specialist_qa.maker import Shown, TalkMaker
+from sagittal.builders.specialist_qa.maker import TalkMaker
+from sagittal.builders.specialist_qa.shown import Shown
 from sagittal.evaluation.vila_m3.held_out import held_out
 from sagittal.specialists.registry import specialists
 from sagittal.specialists.triggers import find_triggers

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sagittal.asking.vila_m3_voice import VilaM3
-    from sagittal.builders.specialist_qa.maker import Shown
+    from sagittal.builders.specialist_qa.shown import Shown
     from sagittal.evaluation.vila_m3.triggers import Triggered, TriggerItem
     from sagittal.specialists.card import SpecialistCard
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sagittal.builders.specialist_qa.maker import Shown
+from sagittal.builders.specialist_qa.shown import Shown
 from sagittal.io.nifti import read_image
 from sagittal.models.medplib.pictures import squared_pixels
 from sagittal.score.reals import real_cases
