@@ -13,7 +13,7 @@ from sagittal.models.vlm.pieces import Round
 from sagittal.specialists.consulting import Told
 from sagittal.specialists.prompting import system_prompt
 from sagittal.specialists.registry import specialists
-from sagittal.specialists.triggers import find_triggers, numbers_of
+from sagittal.specialists.triggers import Trigger, find_triggers, numbers_of
 from tiny_vila import tiny_vila
 
 
@@ -69,6 +69,21 @@ def test_replies_keep_to_the_cards_and_to_the_numbers(loaded, cards):
         ]
         second = voice.reply(told, last=True)
         assert "<" not in second and set(numbers_of(second)) <= {"6.17"}
+
+
+def test_what_was_called_cannot_be_called_again(loaded, cards):
+    voice = loaded.converse("Is the heart large?", a_picture(), cards)
+    first = [*voice._loaded.chat.encode("heart: <ChestOrgans(heart)>"), voice._loaded.chat.end]
+    allowed = []
+
+    def generate(*, constraint, **given):
+        allowed.append(constraint(0, first[:-2]))
+        return [first]
+
+    voice.context.generate = generate  # type: ignore[method-assign]
+    assert find_triggers(voice.reply([], last=False)) == [Trigger("ChestOrgans", "heart")]
+    voice.reply([Told("x: no result.")], last=False)
+    assert first[-2] in allowed[0] and first[-2] not in allowed[1]
 
 
 def test_a_conversation_is_what_training_reads(loaded, cards):

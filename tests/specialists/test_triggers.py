@@ -117,6 +117,16 @@ def test_what_a_reply_says_that_it_means_is_called_for_where_a_card_has_it():
     assert b"a" in follows(TriggerConstraint(VOCABULARY, 0, ()), "lesion: ")
 
 
+def test_what_was_called_is_not_called_again():
+    constraint = TriggerConstraint(VOCABULARY, 0, CARDS, done={"<BrainTwo(lesion)>"})
+    assert not {b"<", b" <", b"<B"} & follows(constraint, "lesion: ")
+    assert b"a" in follows(constraint, "lesion: ")
+    # What is left goes on as before, and is all that a trigger may become.
+    assert follows(constraint, "brain: <Brain") == {b"("} and follows(constraint, "I call <Brain") == {b"("}
+    everything = {trigger for card in CARDS for trigger in card.triggers()}
+    assert not {b"<", b"<B"} & follows(TriggerConstraint(VOCABULARY, 0, CARDS, done=everything), "a ")
+
+
 def test_what_an_argument_draws_or_tells_among_others_is_called_for_by_it():
     card = a_card("Trunk", ["everything", "liver"])
     card = card.model_copy(update={"masks": {"everything": ("liver", "Spleen"), "liver": ("liver",)}})

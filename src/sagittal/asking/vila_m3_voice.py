@@ -19,7 +19,7 @@ from sagittal.runtime import Runtime, one_thread
 from sagittal.specialists.card import SpecialistCard
 from sagittal.specialists.consulting import Told
 from sagittal.specialists.prompting import ALONE, system_prompt, told_again
-from sagittal.specialists.triggers import TriggerConstraint
+from sagittal.specialists.triggers import TriggerConstraint, find_triggers
 
 #: (rows, columns, 3) in 8 bits, as it is shown.
 Pixels = NDArray[np.uint8]
@@ -100,6 +100,7 @@ class VilaM3Voice:
         self._question, self._picture = question, picture
         self.context = loaded.briefed(system)
         self._numbers: set[str] = set()
+        self._called: set[str] = set()
 
     @torch.no_grad()
     def reply(self, told: Sequence[Told], *, last: bool) -> str:
@@ -115,10 +116,11 @@ class VilaM3Voice:
                 self.context.append_tokens(self._ids(chat.again))
             self._hear(picture, words)
             constraint = TriggerConstraint(
-                self._loaded.vocabulary, chat.end, () if last else self._cards, self._numbers
+                self._loaded.vocabulary, chat.end, () if last else self._cards, self._numbers, self._called
             )
             [said] = self.context.generate(max_tokens=_LONGEST, stop={chat.end}, constraint=constraint)
         words = " ".join(chat.decode(said).split())
+        self._called.update(map(str, find_triggers(words)))
         return words if said and said[-1] == chat.end else _whole_sentences(words)
 
     def _hear(self, picture: Pixels | None, words: str) -> None:

@@ -75,6 +75,7 @@ class TriggerConstraint:
         end: the one special token that may be written.
         cards: that the model was shown.
         numbers: that it was told; it may write no other. Any when ``None``.
+        done: triggers that were answered already: none is written twice.
     """
 
     def __init__(
@@ -83,11 +84,17 @@ class TriggerConstraint:
         end: int,
         cards: Iterable[SpecialistCard],
         numbers: Collection[str] | None = None,
+        done: Collection[str] = (),
     ) -> None:
         self._vocabulary = vocabulary
-        cards = tuple(cards)
-        self._triggers = tuple(sorted(trigger.encode() for card in cards for trigger in card.triggers()))
-        self._exact, self._among = _known(cards)
+        calls = [
+            (card, argument, trigger)
+            for card in cards
+            for argument, trigger in zip(card.arguments, card.triggers(), strict=True)
+            if trigger not in done
+        ]
+        self._triggers = tuple(sorted(trigger.encode() for _, _, trigger in calls))
+        self._exact, self._among = _known(calls)
         self._numbers = None if numbers is None else sorted({n.encode() for n in numbers})
         written = [i for i, token in enumerate(vocabulary) if token or i == end]
         self._delicate = [i for i in written if self._is_delicate(vocabulary[i])]
@@ -182,14 +189,13 @@ class TriggerConstraint:
 
 
 def _known(
-    cards: Sequence[SpecialistCard],
+    calls: Iterable[tuple[SpecialistCard, str, str]],
 ) -> tuple[dict[str, tuple[bytes, ...]], dict[str, tuple[bytes, ...]]]:
     """Name → triggers: of the arguments of that name, and of those that draw or tell it among others."""
     exact: dict[str, tuple[bytes, ...]] = {}
     among: dict[str, tuple[bytes, ...]] = {}
-    for card in cards:
-        for argument, trigger in zip(card.arguments, card.triggers(), strict=True):
-            exact[argument.lower()] = (*exact.get(argument.lower(), ()), trigger.encode())
-            for name in {label.lower() for label in (*card.masks.get(argument, ()), *card.classes)}:
-                among[name] = (*among.get(name, ()), trigger.encode())
+    for card, argument, trigger in calls:
+        exact[argument.lower()] = (*exact.get(argument.lower(), ()), trigger.encode())
+        for name in {label.lower() for label in (*card.masks.get(argument, ()), *card.classes)}:
+            among[name] = (*among.get(name, ()), trigger.encode())
     return exact, among
