@@ -151,8 +151,10 @@ def test_a_power_law_is_found_again(tmp_path):
         for s, v in zip(steps, losses, strict=True)
     ]
     curve.write_text("\n".join(json.dumps(row) for row in [{"step": 20, "loss": 9.0}, *rows]))
-    lines = "\n".join(learning_lines(curve))
-    assert "| 500 | 2.0" in lines and "^0.90 + 0.400" in lines and learning_lines(tmp_path / "none") == []
+    lines = "\n".join(learning_lines({"words": curve, "all": curve, "none": tmp_path / "none"}))
+    assert "| words | 500 | 2.0" in lines and "| all | 500 | 2.0" in lines and "none" not in lines
+    assert "of `words`: L(S)" in lines and "^0.90 + 0.400" in lines
+    assert learning_lines({"none": tmp_path / "none"}) == []
 
 
 def test_a_model_that_knows_nothing_has_the_loss_of_its_vocabulary():

@@ -53,6 +53,9 @@ def reproduce(
     work: Annotated[Path, typer.Option(help="Folder of the runs; what is there is not drawn again.")] = Path(
         "runs/reproduce"
     ),
+    green: Annotated[
+        Path | None, typer.Option(help="vila-m3: folder of a GREEN model that judges the reports, too.")
+    ] = None,
 ) -> None:
     """Measure a model on the final real cases and the frozen world, and write the page of results."""
     from sagittal.evaluation.report import provenance
@@ -95,7 +98,7 @@ def reproduce(
     elif report is Report.vila_m3:
         from sagittal.cli.reproduce_vila_m3 import vila_m3_page
 
-        title, lines = "VILA-M3", vila_m3_page(model, data, questions.parent, work)
+        title, lines = "VILA-M3", vila_m3_page(model, data, questions.parent, work, green)
     elif report is Report.voxelprompt:
         from sagittal.cli.reproduce_tasks import tasks_page
 

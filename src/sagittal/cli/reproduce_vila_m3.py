@@ -25,18 +25,20 @@ _PUBLISHED = Path("vila_m3_expert_qa") / "m3" / "data_prepare" / "experts" / "ll
 _SLAKE = Path("slake_json") / "Slake1.0" / "test.json"
 
 
-def vila_m3_page(model: str, data: Path, questions: Path, work: Path) -> list[str]:
+def vila_m3_page(model: str, data: Path, questions: Path, work: Path, green: Path | None = None) -> list[str]:
     """Every section.
 
     Args:
         model: a checkpoint's name or folder.
         data: folder of the development data.
         questions: folder of the independent questions and their cards.
-        work: folder of the runs; ``vila_m3/words`` in its parent holds the curve of the training.
+        work: folder of the runs; ``vila_m3`` in its parent holds the curves of the training.
+        green: folder of a GREEN model that judges reports; none without.
     """
     from sagittal.asking.models import offers
     from sagittal.evaluation.vila_m3.brain import brain_lines, brain_replies
     from sagittal.evaluation.vila_m3.films import film_lines, film_replies
+    from sagittal.evaluation.vila_m3.green import GreenJudge
     from sagittal.evaluation.vila_m3.page import cost_lines, learning_lines
     from sagittal.files import sha256_file
     from sagittal.models.checkpoint import WEIGHTS
@@ -44,6 +46,7 @@ def vila_m3_page(model: str, data: Path, questions: Path, work: Path) -> list[st
 
     folder = find_checkpoint(model)
     [offer] = offers(folder)
+    curves = {stage: work.parent / "vila_m3" / stage / "curve.jsonl" for stage in ("words", "all")}
     final = list(brain_replies(offer, data, final=True, say=_say))
     others = list(brain_replies(offer, data, final=False, say=_say))
     films = list(film_replies(offer, data, _say))
@@ -57,11 +60,11 @@ def vila_m3_page(model: str, data: Path, questions: Path, work: Path) -> list[st
         "NIH ChestX-ray14, patients that no network here was trained on; labels mined from text. BLEU and "
         "ROUGE are against the labels as sentences of the same pool: they tell how wordings agree, not how a "
         "radiologist writes.",
-        "", *film_lines(films),
+        "", *film_lines(films, GreenJudge.load(green) if green else None),
         "## Cost of an answer", "",
         *cost_lines([*(one.reply for one in (*final, *others)), *(one.reply for one in films)]),
         "## Language that was kept", "", *_retention(folder, data),
-        "## Learning", "", *learning_lines(work.parent / "vila_m3" / "words" / "curve.jsonl"),
+        "## Learning", "", *learning_lines(curves),
     ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from sagittal.asking.models import Offer
 from sagittal.evaluation.vila_m3.both_ways import WAYS, Reply, both_ways, mcnemar, opened
+from sagittal.evaluation.vila_m3.green import GreenJudge, green_figures
 from sagittal.io.films.names import FINDINGS
 from sagittal.language.report_findings import positive_findings
 from sagittal.language.report_sentences import report_of
@@ -90,19 +91,23 @@ def film_figures(replies: Sequence[FilmReply]) -> dict[str, Figure]:
     return resampled(figures, patients)
 
 
-def word_figures(replies: Sequence[FilmReply]) -> dict[str, Figure]:
-    """BLEU-4 and ROUGE-L against the labels as sentences of the same pool; by resampled patients."""
+def word_figures(replies: Sequence[FilmReply], judge: GreenJudge | None = None) -> dict[str, Figure]:
+    """BLEU-4 and ROUGE-L against the labels as sentences of the same pool; by resampled patients.
+
+    With a ``judge``, GREEN, too.
+    """
     given = ["" if one.reply.abstained else one.reply.text for one in replies]
-    scores = report_scores(given, [one.reference for one in replies])
+    references = [one.reference for one in replies]
     patients = np.array([one.patient for one in replies])
-    found = resampled(scores.figures, patients)
-    return {name: found[name] for name in ("BLEU-4", "ROUGE-L")}
+    found = resampled(report_scores(given, references).figures, patients)
+    kept = {name: found[name] for name in ("BLEU-4", "ROUGE-L")}
+    return kept | (green_figures(judge, given, references, patients) if judge else {})
 
 
-def film_lines(replies: Sequence[FilmReply]) -> list[str]:
+def film_lines(replies: Sequence[FilmReply], judge: GreenJudge | None = None) -> list[str]:
     """The table of both ways, and McNemar's test of single labels."""
     ways = {way: [one for one in replies if one.reply.way == way] for way in WAYS}
-    figures = {way: film_figures(own) | word_figures(own) for way, own in ways.items()}
+    figures = {way: film_figures(own) | word_figures(own, judge) for way, own in ways.items()}
     rights = {
         way: [
             not one.reply.abstained and one.said[name] == label

@@ -64,31 +64,37 @@ def retention_lines(before: Figure, after: Figure, pairs: int) -> list[str]:
     ]
 
 
-def learning_lines(curve: Path) -> list[str]:
-    """Validation loss by step, with the power law of steps that fits it; nothing without a curve.
+def learning_lines(curves: Mapping[str, Path]) -> list[str]:
+    """Validation loss by step of each stage, and the power law that fits the first; nothing without a curve.
 
     The paper fits L(N, S) over sizes and steps (Table 10); here is one size, so that S alone is fitted:
     L = (S_c / S)^α + L∞ by least squares on the validation scores.
     """
-    if not curve.is_file():
+    scored = {stage: _scored(curve) for stage, curve in curves.items() if curve.is_file()}
+    if not scored:
         return []
-    rows = [json.loads(line) for line in curve.read_text("utf-8").splitlines()]
-    scored = {row["step"]: row for row in rows if "val loss" in row}
-    steps = sorted(scored)
     lines = [
-        "| step | validation loss | of all words | of the choice of specialists |",
-        "| --- | --- | --- | --- |",
+        "| stage | step | validation loss | of all words | of the choice of specialists |",
+        "| --- | --- | --- | --- | --- |",
     ]
     lines += [
-        f"| {step:,} | {scored[step]['val loss']:.3f} | {scored[step]['val words']:.3f} | "
-        f"{scored[step]['val choice']:.3f} |"
-        for step in steps
-    ]  # fmt: skip
-    fitted = fit_power_law(steps, [scored[step]["val words"] for step in steps])
+        f"| {stage} | {step:,} | {row['val loss']:.3f} | {row['val words']:.3f} | {row['val choice']:.3f} |"
+        for stage, rows in scored.items()
+        for step, row in rows.items()
+    ]
+    stage, first = next(iter(scored.items()))
+    fitted = fit_power_law(list(first), [row["val words"] for row in first.values()])
     if fitted is not None:
         alpha, scale, floor = fitted
-        lines += ["", f"Of all words: L(S) = ({scale:.3g} / S)^{alpha:.2f} + {floor:.3f}."]
+        lines += ["", f"Of all words of `{stage}`: L(S) = ({scale:.3g} / S)^{alpha:.2f} + {floor:.3f}."]
     return [*lines, ""]
+
+
+def _scored(curve: Path) -> dict[int, Mapping[str, float]]:
+    """Step → the validation scores there."""
+    rows = [json.loads(line) for line in curve.read_text("utf-8").splitlines()]
+    scored = {row["step"]: row for row in rows if "val loss" in row}
+    return {step: scored[step] for step in sorted(scored)}
 
 
 def fit_power_law(steps: Sequence[int], losses: Sequence[float]) -> tuple[float, float, float] | None:
