@@ -17,9 +17,11 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 
 from sagittal.asking.models import Offer
 from sagittal.asking.vila_m3 import VilaM3Answerer
@@ -144,11 +146,16 @@ def _begun(given: argparse.Namespace) -> tuple[VLM, Chat]:
     return model.train(), chat
 
 
+def _loop(step: str) -> LoopConfig:
+    """A batch of each step for each process, as many as were started."""
+    return replace(_LOOPS[step], accumulate=PartialState().num_processes)
+
+
 def _copy(given: argparse.Namespace) -> None:
     language, _ = load_decoder(find_checkpoint("decoder-small"))
     training = CopyTraining(language.train(), SEED)
     loop = Loop(
-        language, _LOOPS["copy"], training.loss, given.out / "copy", scores=training.scores, say=_say,
+        language, _loop("copy"), training.loss, given.out / "copy", scores=training.scores, say=_say,
         hidden=layer_matrices(language),
     )  # fmt: skip
     loop.run(minutes=given.minutes)
@@ -176,7 +183,7 @@ def _train(given: argparse.Namespace) -> None:
     training = TalkTraining(model, streams[0], streams[1], slake_pairs(given.data / SLAKE))
     out = given.out / given.step
     loop = Loop(
-        model, _LOOPS[given.step], training.loss, out, scores=training.scores, say=_say,
+        model, _loop(given.step), training.loss, out, scores=training.scores, say=_say,
         hidden=hidden_matrices(model),
     )  # fmt: skip
     loop.run(minutes=given.minutes)

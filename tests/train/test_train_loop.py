@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -211,13 +213,40 @@ def test_the_curve_has_the_means_of_the_terms(tmp_path: Path) -> None:
 
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     """No dropout here: each process has random numbers of its own."""
+    _launched(tmp_path / "one", [])
+    _launched(tmp_path / "two", ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"])
+    _require_same(tmp_path / "one", tmp_path / "two")
+
+
+def test_two_machines_train_as_one(tmp_path: Path) -> None:
+    """As docs/scaling.md tells, both of them this one."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launch = ["-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1", "--master-addr=127.0.0.1"]
+    with ThreadPoolExecutor(2) as machines:
+        runs = [
+            machines.submit(
+                _launched, tmp_path / "both", [*launch, f"--master-port={port}", f"--node-rank={number}"]
+            )
+            for number in range(2)
+        ]
+        for run in runs:
+            run.result()
+    _launched(tmp_path / "one", [])
+    _require_same(tmp_path / "one", tmp_path / "both")
+
+
+def _launched(out: Path, launch: list[str]) -> None:
     program = Path(__file__).with_name("two_processes.py")
-    for processes in (1, 2):
-        out = tmp_path / str(processes)
-        launch = ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--standalone"]
-        command = [sys.executable, *(launch if processes > 1 else []), str(program), str(out)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr[-2000:]
-    one, two = (torch.load(tmp_path / n / "last.pt", weights_only=True) for n in ("1", "2"))
-    for name, value in one["module"].items():
-        torch.testing.assert_close(two["module"][name], value, rtol=1e-5, atol=1e-6)
+    done = subprocess.run(
+        [sys.executable, *launch, str(program), str(out)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def _require_same(one: Path, other: Path) -> None:
+    first, second = (torch.load(out / "last.pt", weights_only=True)["module"] for out in (one, other))
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=1e-5, atol=1e-6)

@@ -163,7 +163,7 @@ class Loop:
         until = time.monotonic() + 60 * minutes
         config, progress = self.config, self.progress
         last = config.steps if end is None else min(end, config.steps)
-        while progress.step < last and time.monotonic() < until:
+        while progress.step < last and not self._is_time_up(until):
             self._step()
             done = progress.step
             if done % config.report_every == 0:
@@ -181,6 +181,13 @@ class Loop:
         """Put the running mean in the place of the weights, to keep or to save them."""
         with torch.no_grad():
             torch._foreach_copy_([p.detach() for p in self.weights], self.mean)
+
+    def _is_time_up(self, until: float) -> bool:
+        """Whether any process's time is up: a process that stopped alone would leave the others waiting."""
+        up = time.monotonic() >= until
+        if self.processes.num_processes == 1:
+            return up
+        return bool(reduce(torch.tensor(float(up), device=self.processes.device), reduction="sum") > 0)
 
     def _share(self) -> float:
         return self.config.share_at(self.progress.step) / 2**self.progress.halvings
