@@ -24,5 +24,5 @@ def test_a_refusal_is_one_whatever_it_names_first(reply, why):
 
 def test_units_and_levels_are_said_as_they_were_told():
     drawn = [Drawn("left lung", "blue", "812.4 mL"), Drawn("L5 vertebra", "green", "43.9 mL")]
-    said = mask_answer("size", "lungs", drawn, (), None)
-    assert said == "The left lung measures 812.4 mL; the L5 vertebra measures 43.9 mL."
+    said = mask_answer("size", "lungs", drawn, ())
+    assert said == "Size: the left lung measures 812.4 mL; the L5 vertebra measures 43.9 mL."

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 
 from sagittal.language.report_findings import positive_findings
 
-#: What is said where nothing was found.
-CLEAR = "No acute finding."
 _THERE: Mapping[str, str] = {
     "Cardiomegaly": "The heart is enlarged.",
     "Enlarged Cardiomediastinum": "The cardiomediastinal silhouette is enlarged.",
@@ -35,14 +33,12 @@ def sentence(finding: str, *, there: bool) -> str:
 
 
 def report_of(positive: Mapping[str, bool]) -> str:
-    """A report: what is there, then what is not, each by its sentence of the pool.
+    """A report: of each finding its sentence of the pool.
 
     Args:
         positive: finding → whether it is there, in the order in which they are named.
     """
-    there = [sentence(name, there=True) for name, yes in positive.items() if yes]
-    absent = [sentence(name, there=False) for name, yes in positive.items() if not yes]
-    return " ".join([*(there or [CLEAR]), *absent])
+    return " ".join(sentence(name, there=there) for name, there in positive.items())
 
 
 def normalised(report: str, *, doubted: bool = True) -> str:

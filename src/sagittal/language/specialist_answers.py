@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from sagittal.language.report_sentences import report_of
 
 #: How a reply begins that answers nothing, and says why.
@@ -60,20 +58,17 @@ class Drawn:
         return f"takes up {self.size} of the picture" if self.of_picture else f"measures {self.size}"
 
 
-def mask_answer(
-    intent: str, thing: str, drawn: Sequence[Drawn], whole: Sequence[str], rng: np.random.Generator
-) -> str:
-    """An answer from a mask.
+def mask_answer(intent: str, thing: str, drawn: Sequence[Drawn], whole: Sequence[str]) -> str:
+    """An answer from a mask, which says first what is answered: presence, size, side or outline.
 
     Args:
         intent: what was asked: ``segment``, ``presence``, ``size``, ``side``, ``location``, ``describe``, …
         thing: what it was asked of, in the card's words.
         drawn: labels that are present.
         whole: what was measured on all of them together.
-        rng: picks among wordings.
     """
     if not drawn:
-        return _pick(rng, f"No {thing} was found.", f"The specialist found no {thing}.")
+        return f"No {thing} was found."
     ratio = next((float(w.removeprefix(_RATIO)) for w in whole if w.startswith(_RATIO)), None)
     if ratio is not None and intent in ("size", "presence", "describe"):
         written = whole[0].removeprefix(_RATIO)
@@ -81,65 +76,42 @@ def mask_answer(
         return f"The cardiothoracic ratio is {written}: the heart {verdict}."
     if len(drawn) > 1:
         return _several(intent, drawn)
-    return _one(intent, drawn[0], rng)
+    return _one(intent, drawn[0])
 
 
-def _one(intent: str, one: Drawn, rng: np.random.Generator) -> str:
-    if intent == "presence":
-        place = f" {one.where}" if one.where else ""
-        return _pick(
-            rng,
-            f"Yes: {one.label} was found{place}; it {one.measured}.",
-            f"Yes, there is {one.label}{place}.",
-        )
-    if intent == "size":
-        return f"The {one.label} {one.measured}."
-    if intent in ("side", "location"):
-        if one.where:
-            return f"The {one.label} lies {one.where}."
-        return f"The {one.label} is shown in {one.colour}; its side was not measured."
+def _one(intent: str, one: Drawn) -> str:
     if intent in ("compare", "count"):
         return f"{DECLINED} the specialist outlines the {one.label} as one."
+    if intent == "presence":
+        place = f" {one.where}" if one.where else ""
+        return f"Yes: {one.label} was found{place}; it {one.measured}."
+    if intent == "size":
+        return f"Size: the {one.label} {one.measured}."
+    if intent in ("side", "location"):
+        if one.where:
+            return f"Side: the {one.label} lies {one.where}."
+        return f"Side: not measured; the {one.label} is shown in {one.colour}."
     place = f" and lies {one.where}" if one.where else ""
-    return _pick(
-        rng, f"The {one.label} is outlined in {one.colour}; it {one.measured}{place}.",
-        f"I outlined the {one.label} in {one.colour}.",
-    )  # fmt: skip
+    return f"Outline: the {one.label} in {one.colour}; it {one.measured}{place}."
 
 
 def _several(intent: str, drawn: Sequence[Drawn]) -> str:
     if intent == "size":
-        return "T" + "; ".join(f"the {one.label} {one.measured}" for one in drawn)[1:] + "."
-    return "I outlined " + ", ".join(f"the {one.label} in {one.colour}" for one in drawn) + "."
+        return "Size: " + "; ".join(f"the {one.label} {one.measured}" for one in drawn) + "."
+    return "Outline: " + ", ".join(f"the {one.label} in {one.colour}" for one in drawn) + "."
 
 
-def finding_answer(finding: str, there: bool, rng: np.random.Generator) -> str:
-    """Whether one finding is there, by a classifier's yes or no."""
-    name = finding.lower()
-    if there:
-        return _pick(rng, f"Yes, the film shows signs of {name}.", f"Yes: {name}.")
-    return _pick(rng, f"No {name} was found.", f"No: {name} was not found.")
-
-
-def findings_answer(positive: Mapping[str, bool]) -> str:
-    """All findings of a film."""
-    found = [name.lower() for name, there in positive.items() if there]
-    return f"The film shows {', '.join(found)}." if found else "None of the findings was found."
-
-
-def film_answer(positive: Mapping[str, bool], intent: str, thing: str, rng: np.random.Generator) -> str:
-    """An answer from a classifier of findings: to one of them, to all, or a report.
+def film_answer(positive: Mapping[str, bool], thing: str) -> str:
+    """An answer from a classifier of findings: to one of them, or a report of all.
 
     Args:
-        positive: finding → whether it is there, under the names of the things' table.
-        intent: what was asked.
+        positive: finding → whether it is there, under the names of the things' table, as they are told.
         thing: name of the finding, or ``findings``.
-        rng: picks among wordings.
     """
     if thing == "findings":
-        return report_of(positive) if intent == "describe" else findings_answer(positive)
+        return report_of(positive)
     if thing in positive:
-        return finding_answer(thing, positive[thing], rng)
+        return f"Finding: {thing}: {'yes' if positive[thing] else 'no'}."
     return f"{DECLINED} the specialist does not tell {thing}."
 
 
@@ -160,7 +132,3 @@ def abstention(reply: str) -> str | None:
     if not found or len(named) > _LONGEST_NAME or (named and not named.endswith(": ")):
         return None
     return f"{named}{why.strip()}"
-
-
-def _pick(rng: np.random.Generator, *wordings: str) -> str:
-    return wordings[int(rng.integers(len(wordings)))]

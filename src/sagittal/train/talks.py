@@ -180,10 +180,11 @@ def _of_one_length(talks: Sequence[Talk]) -> Iterator[tuple[Talk, ...]]:
 
 
 def _choosing(talks: Sequence[Talk], place: int, real: Tensor) -> Tensor:
-    """(B, n) which tokens of a round's replies decide: how a first one begins, all of a call or a refusal."""
+    """(B, n) which tokens of a round's replies decide: how one begins, all of a call or a first refusal."""
     chosen = torch.zeros_like(real)
+    # How a reply begins says what is answered: a call, a refusal, a size, a side, …
+    chosen[:, 0] = True
     if place == 0:
-        chosen[:, 0] = True
         replies = [talk.turns[0].reply for talk in talks]
         calls = [bool(find_triggers(reply)) or abstention(reply) is not None for reply in replies]
         chosen |= torch.tensor(calls, device=real.device)[:, None]

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from sagittal.builders.consultations import CallRecord, CaseRecord
 from sagittal.language.specialist_answers import DECLINED, SIDES, film_answer
 
@@ -39,11 +37,11 @@ class Known:
             return ["film/findings", *(f"finding/{name}" for name in self.call.classes)]
         return [f"brain/{self.call.argument}"]
 
-    def answer(self, intent: str, thing: str, rng: np.random.Generator) -> str:
+    def answer(self, intent: str, thing: str) -> str:
         """What the picture alone is taken to tell; ``thing`` by its name."""
         if self.call.classes:
             positive = {label: yes for label, (_, yes) in self.call.classes.items()}
-            return film_answer(positive, intent, thing, rng)
+            return film_answer(positive, thing)
         if intent not in ("presence", "side"):
             return f"{DECLINED} that needs a mask, and no specialist may be called."
         if not self.call.regions:
@@ -51,7 +49,7 @@ class Known:
         where = next((SIDES[fact] for fact in self.call.regions[0].facts if fact in SIDES), "")
         if intent == "presence":
             return f"Yes: {thing} was found{' ' if where else ''}{where}."
-        return f"The {thing} lies {where}." if where else f"{DECLINED} its side is not clear."
+        return f"Side: the {thing} lies {where}." if where else f"{DECLINED} its side is not clear."
 
 
 def known_of(cases: Sequence[tuple[CaseRecord, int, tuple[int | None, ...]]]) -> list[Known]:

@@ -24,6 +24,8 @@ from sagittal.specialists.feedback import colour_name
 from sagittal.specialists.prompting import told_again
 from sagittal.specialists.triggers import Trigger
 
+#: Share of conversations for which a specialist is chosen among those that were run, where there is one.
+RAN = 0.4
 #: What a classifier of findings can be asked.
 READ = ("presence", "describe", "classify")
 #: Share of questions to a classifier of findings that are of the film as a whole; of the others, those of
@@ -49,6 +51,7 @@ class Called:
         self._subject, self._shown, self._cards, self._questions = subject, shown, cards, questions
         self._things = questions.wordings.things()
         self._findings = list(questions.wordings.things("finding"))
+        self._ran = {call.specialist for case, _, _ in shown.cases for call in case.calls}
         self._calls: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
         for place, (case, _, _) in enumerate(shown.cases):
             for number, call in enumerate(case.calls):
@@ -56,7 +59,8 @@ class Called:
 
     def __call__(self, offers: Sequence[Offer], rng: np.random.Generator) -> Talk | None:
         """A conversation about one of the cards' things; ``None`` where nothing can be asked of it."""
-        offer = picked(offers, rng)
+        ran = [offer for offer in offers if offer.base in self._ran]
+        offer = picked(ran if ran and rng.random() < RAN else offers, rng)
         argument = picked(list(offer.arguments), rng)
         thing = self._of_film(offer, rng) if offer.is_reader else offer.things[argument]
         intents = self._questions.wordings.intents(thing)
@@ -80,7 +84,7 @@ class Called:
         told, shown_as = case.calls[number], offer.card.name
         text = told.text.replace(f"{told.specialist}(", f"{shown_as}(")
         text = text.replace(f"{told.specialist}:", f"{shown_as}:")
-        answer = self._answer(offer, told, intent, thing, rng)
+        answer = self._answer(offer, told, intent, thing)
         second = Turn(told_again([text], words), answer, pictures[number])
         return Talk((Turn(words, _call(offer, argument), first), second), f"call/{offer.base}")
 
@@ -102,9 +106,7 @@ class Called:
         told = [name for name in self._findings if name.partition("/")[2] in offer.card.classes]
         return picked(told if told and rng.random() < TOLD else self._findings, rng)
 
-    def _answer(
-        self, offer: Offer, told: CallRecord, intent: str, thing: str, rng: np.random.Generator
-    ) -> str:
+    def _answer(self, offer: Offer, told: CallRecord, intent: str, thing: str) -> str:
         if told.failed:
             return f"{DECLINED} {told.text.partition(': ')[2].removesuffix('.')}."
         name = self._things[thing].name
@@ -114,8 +116,8 @@ class Called:
             positive = {label: told.classes[label][1] for label in labels}
             if self._cards[offer.base].exclusive:
                 return class_answer(positive)
-            return film_answer(positive, intent, name, rng)
-        return mask_answer(intent, name, _drawn(told, self._cards[offer.base]), told.whole, rng)
+            return film_answer(positive, name)
+        return mask_answer(intent, name, _drawn(told, self._cards[offer.base]), told.whole)
 
 
 def _call(offer: Offer, argument: str) -> str:

@@ -115,7 +115,7 @@ class TalkMaker:
         intents = [intent for intent in _ALONE_INTENTS if intent in wordings.intents(thing)]
         intent = picked([i for i in intents if i in READ or not known.call.classes], rng)
         words = self._questions.ask(intent, thing, known.case.kinds, known.case.looks_at, rng)
-        answer = known.answer(intent, table[thing].name, rng)
+        answer = known.answer(intent, table[thing].name)
         return Talk((Turn(words, answer, known.first),), f"alone/{known.call.specialist}")
 
 
