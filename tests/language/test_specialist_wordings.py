@@ -18,6 +18,7 @@ from sagittal.language.specialist_things import IMAGED, REGIONS, thing_table
 from sagittal.language.specialist_wordings import (
     ANSWERED,
     GRAMMAR_FOLDER,
+    KNOWLEDGE,
     NO_CALLS,
     PICTURE,
     SpecialistWordings,
@@ -62,7 +63,7 @@ def test_questions_without_a_specialist_are_clean_and_answered_where_promised(ki
             assert one.kind == kind
             assert pool == "all" or one.withheld == (pool == "withheld")
             assert not re.search(r"[{}<>|]|  ", one.question), one
-            assert (one.answer is None) == (kind in PICTURE)
+            assert (one.answer is None) == (kind in (*PICTURE, KNOWLEDGE))
             assert one.answer is None or (len(one.answer) > 3 and not re.search(r"[{}<>|]|  ", one.answer))
 
 
@@ -294,7 +295,7 @@ def test_loading_and_drawing_are_quick():
 
 
 def test_kinds_are_listed_once():
-    assert len(set(NO_CALLS)) == len(NO_CALLS) == len(PICTURE) + len(ANSWERED)
+    assert len(set(NO_CALLS)) == len(NO_CALLS) == len(PICTURE) + len(ANSWERED) + 1
 
 
 def test_names_that_are_kept_back_are_found_in_questions():

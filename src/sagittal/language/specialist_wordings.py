@@ -24,7 +24,7 @@ from sagittal.language.specialist_intents import INTENTS, Intent, common_styles
 from sagittal.language.specialist_things import IMAGED, REGIONS, Thing, ThingTable, thing_table
 from sagittal.language.voxel_everyday import TypingConfig, as_typed
 from sagittal.language.voxel_wordings import GRAMMAR_FOLDER as BORROWED_FOLDER
-from sagittal.language.voxel_wordings import Phrase, VoxelWordings
+from sagittal.language.voxel_wordings import Phrase, Prompt, VoxelWordings
 
 GRAMMAR_FOLDER = Path(__file__).parent / "grammars" / "specialist_questions"
 #: Intents for which one side makes no sense.
@@ -33,7 +33,11 @@ _OF_BOTH_SIDES = ("side", "compare", "count", "classify")
 PICTURE = ("modality", "plane", "sequence", "contrast", "organ", "geometry", "orientation", "date")
 #: … or of something that an answer is known to.
 ANSWERED = ("smalltalk", "software", "advice", "term", "abbreviation", "fact", "exam")
-NO_CALLS = (*PICTURE, *ANSWERED)
+#: Of a structure or a disease in general: the answer is known to nobody here.
+KNOWLEDGE = "knowledge"
+NO_CALLS = (*PICTURE, *ANSWERED, KNOWLEDGE)
+# Kind of a thing → root of the general questions about it.
+_KNOWN_AS = {"organ": "organ", "shadow": "organ", "pathology": "pathology", "finding": "pathology"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class NoCall:
     Attributes:
         kind: one of :data:`NO_CALLS`.
         question: tidy words.
-        answer: to it; ``None`` where it follows from the picture or its header.
+        answer: to it; ``None`` where it follows from the picture or its header, or nobody here knows it.
         withheld: whether anything in it is kept back for testing.
     """
 
@@ -128,6 +132,8 @@ class SpecialistWordings:
         """Exact number of derivations; of exams, of vignettes."""
         if kind == "exam":
             return len([e for e in exams() if pool == "all" or e.withheld == (pool == "withheld")])
+        if kind == KNOWLEDGE:
+            return sum(self._unasked.count(f"{kind} {of}", pool) for of in dict.fromkeys(_KNOWN_AS.values()))
         return self._unasked.count(kind, pool)
 
     # -- questions -----------------------------------------------------------------------------
@@ -195,6 +201,9 @@ class SpecialistWordings:
             raise ConfigError("There is no such question.", expected=", ".join(NO_CALLS), got=kind)
         if kind == "exam":
             return NoCall(kind, *exam_question(rng, pool))
+        if kind == KNOWLEDGE:
+            prompt = self._general(rng, pool)
+            return NoCall(kind, prompt.text, None, prompt.withheld)
         if kind in PICTURE:
             region = REGIONS[int(rng.integers(len(REGIONS)))] if region is None else region
             prompt = self._pictured.sample(kind, self._table.image_words(region, image), rng, pool)
@@ -202,6 +211,12 @@ class SpecialistWordings:
         derivation = self._unasked.sample(kind, rng, pool)
         question, answer = derivation.parts
         return NoCall(kind, question, answer, derivation.withheld)
+
+    def _general(self, rng: np.random.Generator, pool: Pool) -> Prompt:
+        """A question about any thing in general."""
+        things = [thing for thing in self._table.things.values() if thing.kind in _KNOWN_AS]
+        thing = things[int(rng.integers(len(things)))]
+        return self._pictured.sample(f"{KNOWLEDGE} {_KNOWN_AS[thing.kind]}", {"a": thing.phrases}, rng, pool)
 
     # -- as it is typed ------------------------------------------------------------------------
 

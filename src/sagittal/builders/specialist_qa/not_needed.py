@@ -10,11 +10,13 @@ from sagittal.builders.specialist_qa.questions import Questions
 from sagittal.builders.specialist_qa.shown import Subject
 from sagittal.builders.specialist_qa.talks import Talk, Turn
 from sagittal.language.specialist_answers import DECLINED
-from sagittal.language.specialist_wordings import PICTURE
+from sagittal.language.specialist_wordings import KNOWLEDGE, PICTURE
 from sagittal.specialists.prompting import asked
 from sagittal.specialists.triggers import numbers_of
 from sagittal.study import KINDS
 
+#: Share of questions about a structure or a disease in general, beside the other kinds.
+GENERAL = 0.2
 #: Share of questions about no picture that come without one.
 TEXT_ALONE = 0.25
 _ORGAN = {"brain": "the head", "film": "the chest", "ct": "the trunk"}
@@ -24,10 +26,11 @@ def not_needed(subject: Subject, questions: Questions, imaged: str, rng: np.rand
     """Such a conversation, with what its images show."""
     kinds = subject.kinds(imaged, rng)
     wordings, pool = questions.wordings, questions.pool
-    found = wordings.no_call(rng, pool, region=imaged, image=kinds[0])
+    kind = KNOWLEDGE if rng.random() < GENERAL else None
+    found = wordings.no_call(rng, pool, kind=kind, region=imaged, image=kinds[0])
     while numbers_of(found.answer or ""):
         # What no step computed cannot be said.
-        found = wordings.no_call(rng, pool, region=imaged, image=kinds[0])
+        found = wordings.no_call(rng, pool, kind=kind, region=imaged, image=kinds[0])
     answer = found.answer or _of_picture(found.kind, imaged, kinds)
     if questions.typing is not None and found.answer and rng.random() < TEXT_ALONE:
         return Talk((Turn(found.question, answer),), f"none/{found.kind}")
@@ -42,7 +45,9 @@ def not_needed(subject: Subject, questions: Questions, imaged: str, rng: np.rand
 
 
 def _of_picture(kind: str, imaged: str, kinds: Sequence[str]) -> str:
-    """What follows from the kinds of image that are given."""
+    """What follows from the kinds of image that are given, or why nothing does."""
+    if kind == KNOWLEDGE:
+        return f"{DECLINED} that is general knowledge, not what these images tell."
     if kind in ("modality", "sequence"):
         return f"The modality: {KINDS[kinds[0]]}."
     if kind == "contrast":
