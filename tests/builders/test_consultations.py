@@ -7,15 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sagittal.builders.consultations import (
-    CASE,
-    FIRST,
-    Origin,
-    consult,
-    read_bank,
-    read_picture,
-    write_case,
-)
+from sagittal.builders.consultation_bank import CASE, FIRST, Origin, read_bank, read_picture
+from sagittal.builders.consultations import consult, write_case
 from sagittal.errors import FileFormatError, LayoutError
 from sagittal.geometry import Geometry
 from sagittal.specialists.card import SpecialistCard

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from sagittal.builders.consultations import CASE, FIRST, CallRecord, CaseRecord, RegionRecord
+from sagittal.builders.consultation_bank import CASE, FIRST, CallRecord, CaseRecord, RegionRecord
 from sagittal.builders.shards import read_examples
 from sagittal.builders.specialist_qa.qa_set import balance, build_specialist_qa
 from sagittal.cli import main

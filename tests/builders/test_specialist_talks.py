@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sagittal.builders.consultations import CallRecord, CaseRecord, RegionRecord
+from sagittal.builders.consultation_bank import CallRecord, CaseRecord, RegionRecord
 from sagittal.builders.specialist_qa.declining import might_know
 from sagittal.builders.specialist_qa.maker import TalkMaker
 from sagittal.builders.specialist_qa.offers import Offers, _shared

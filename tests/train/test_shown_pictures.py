@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from sagittal.builders.consultations import CASE, FIRST, CallRecord, CaseRecord
+from sagittal.builders.consultation_bank import CASE, FIRST, CallRecord, CaseRecord
 from sagittal.files import write_json
 from sagittal.train import shown_pictures
 from sagittal.train.shown_pictures import pictures_of

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sagittal.builders.consultations import Origin
+from sagittal.builders.consultation_bank import Origin
 from sagittal.simulate import HeadSet, WorldConfig, preset, simulate
 from sagittal.simulate.chest import ChestConfig
 from sagittal.simulate.chest.world import simulate_films

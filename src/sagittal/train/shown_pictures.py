@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sagittal.builders.consultations import FIRST, CaseRecord, read_bank, read_picture
+from sagittal.builders.consultation_bank import FIRST, CaseRecord, read_bank, read_picture
 from sagittal.builders.specialist_qa.shown import Shown
 from sagittal.files import atomic_path, storage_errors, write_text
 from sagittal.language.specialist_things import imaged_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sagittal.builders.consultations import CallRecord, CaseRecord
+from sagittal.builders.consultation_bank import CallRecord, CaseRecord
 from sagittal.language.specialist_answers import DECLINED, SIDES, film_answer
 
 #: Lesions that may be there or not, as the specialist calls them that outlines them.

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sagittal.builders.consultations import CallRecord
+from sagittal.builders.consultation_bank import CallRecord
 from sagittal.builders.specialist_qa.offers import Offer
 from sagittal.builders.specialist_qa.questions import Questions
 from sagittal.builders.specialist_qa.shown import Shown, Subject, picked

@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from sagittal.builders.consultations import CaseRecord
+from sagittal.builders.consultation_bank import CaseRecord
 from sagittal.builders.specialist_qa.alone import known_of
 from sagittal.builders.specialist_qa.called import READ, Called
 from sagittal.builders.specialist_qa.declining import Declining

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from sagittal.builders.consultations import CASE, FIRST, CaseRecord, read_bank
+from sagittal.builders.consultation_bank import CASE, FIRST, CaseRecord, read_bank
 from sagittal.builders.engine import Progress, run
 from sagittal.builders.pools import EngineName
 from sagittal.builders.shards import read_examples
@@ -132,7 +132,7 @@ def build_specialist_qa(
     """Build the set into the folder ``out``, and give its categories' shares before and after balancing.
 
     Args:
-        bank: folder of consultations (:mod:`sagittal.builders.consultations`).
+        bank: folder of consultations (:mod:`sagittal.builders.consultation_bank`).
         out: a new folder, or one where the same build was begun.
         cards: of the specialists that were run.
         talks: conversations of each study.

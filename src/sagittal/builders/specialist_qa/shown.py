@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from sagittal.builders.consultations import CaseRecord
+from sagittal.builders.consultation_bank import CaseRecord
 from sagittal.language.specialist_things import imaged_of
 
 T = TypeVar("T")
