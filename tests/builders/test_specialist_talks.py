@@ -24,7 +24,14 @@ from sagittal.specialists.prompting import ALONE
 from sagittal.specialists.registry import specialists
 from sagittal.specialists.triggers import find_triggers, numbers_of
 from sagittal.train.decoder_texts import pairs_loss
-from sagittal.train.talks import TEXT_WEIGHT, LivePictures, SeenPictures, TalkStream, TalkTraining
+from sagittal.train.talks import (
+    ANSWER_WEIGHT,
+    TEXT_WEIGHT,
+    LivePictures,
+    SeenPictures,
+    TalkStream,
+    TalkTraining,
+)
 from sagittal.weights import find_checkpoint
 
 CARDS = {name: entry.card for name, entry in specialists().entries.items()}
@@ -214,9 +221,9 @@ def test_a_tiny_model_learns_a_batch_by_heart():
     # All texts are drawn of these two, so that their loss lies between those of each.
     alone = [float(pairs_loss(model.language, chat, [pair]).detach()) for pair in pairs]
     assert min(alone) - 0.05 < terms["text"] < max(alone) + 0.05
-    assert terms["loss"] == pytest.approx(
-        terms["words"] + terms["choice"] + TEXT_WEIGHT * terms["text"], rel=1e-4
-    )
+    weighed = ANSWER_WEIGHT * terms["answer"] + TEXT_WEIGHT * terms["text"]
+    assert terms["loss"] == pytest.approx(terms["words"] + terms["choice"] + weighed, rel=1e-4)
+    assert any(len(talk.turns) > 1 for talk in make(3).talks) and terms["answer"] > 0
     assert float(more.loss(1)["text"].detach()) != terms["text"] and "text" not in training.loss(0)
 
 

@@ -22,8 +22,8 @@ from sagittal.train.loop import mean_terms
 
 #: Texts of a step, and what their draws begin with.
 TEXTS, TEXT_SEED = 12, 20266
-#: Of their loss, beside that of the conversations: at first it is far larger.
-TEXT_WEIGHT = 0.2
+#: Weights beside the loss of all tokens: of how later replies begin; of texts, whose loss is far larger at first.
+ANSWER_WEIGHT, TEXT_WEIGHT = 0.5, 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +119,8 @@ class TalkTraining:
     """Loss and scores for the one loop: next-token prediction over all replies (VILA-M3 §3.1).
 
     A trigger has few tokens, and whether one is due shows in the first. So their own mean, ``choice``, is
-    added to that of all tokens, ``words``: else long answers would decide what is learnt.
+    added to that of all tokens, ``words``: else long answers would decide what is learnt. Later replies begin
+    with what they answer; these first tokens have a mean of their own, ``answer``.
 
     Attributes:
         model: what is trained, encoder and projector included.
@@ -155,7 +156,7 @@ class TalkTraining:
 
     def _loss(self, stream: TalkStream, number: int) -> Mapping[str, Tensor]:
         batch = stream.make(number)
-        losses, chooses = [], []
+        losses, chooses, opens = [], [], [torch.zeros(0)]
         for talks in _of_one_length(batch.talks):
             with torch.autocast("cpu", torch.bfloat16):
                 briefed, rounds = stream.rounds(Batch(batch.system, talks))
@@ -165,10 +166,15 @@ class TalkTraining:
                     one.float().transpose(1, 2), real_targets(said.reply), reduction="none"
                 )
                 losses.append(own[said.reply.real])
-                chooses.append(_choosing(talks, place, said.reply.real)[said.reply.real])
-        tokens, choosing = torch.cat(losses), torch.cat(chooses)
-        words, choice = tokens.mean(), tokens[choosing].mean()
-        return {"loss": words + choice, "words": words, "choice": choice}
+                if place == 0:
+                    chooses.append(own[_choosing(talks, said.reply.real)])
+                else:
+                    opens.append(own[:, 0][said.reply.real[:, 0]])
+        words, choice = torch.cat(losses).mean(), torch.cat(chooses).mean()
+        told = torch.cat(opens)
+        answer = told.mean() if len(told) else words.new_zeros(())
+        loss = words + choice + ANSWER_WEIGHT * answer
+        return {"loss": loss, "words": words, "choice": choice, "answer": answer}
 
 
 def _of_one_length(talks: Sequence[Talk]) -> Iterator[tuple[Talk, ...]]:
@@ -179,13 +185,11 @@ def _of_one_length(talks: Sequence[Talk]) -> Iterator[tuple[Talk, ...]]:
     yield from (tuple(lengths[length]) for length in sorted(lengths))
 
 
-def _choosing(talks: Sequence[Talk], place: int, real: Tensor) -> Tensor:
-    """(B, n) which tokens of a round's replies decide: how one begins, all of a call or a first refusal."""
+def _choosing(talks: Sequence[Talk], real: Tensor) -> Tensor:
+    """(B, n) which tokens of first replies decide: how one begins, all of a call or a refusal."""
     chosen = torch.zeros_like(real)
-    # How a reply begins says what is answered: a call, a refusal, a size, a side, …
     chosen[:, 0] = True
-    if place == 0:
-        replies = [talk.turns[0].reply for talk in talks]
-        calls = [bool(find_triggers(reply)) or abstention(reply) is not None for reply in replies]
-        chosen |= torch.tensor(calls, device=real.device)[:, None]
-    return chosen
+    replies = [talk.turns[0].reply for talk in talks]
+    calls = [bool(find_triggers(reply)) or abstention(reply) is not None for reply in replies]
+    chosen |= torch.tensor(calls, device=real.device)[:, None]
+    return chosen & real
