@@ -13,6 +13,7 @@ from sagittal.builders.specialist_qa.declining import might_know
 from sagittal.builders.specialist_qa.maker import TalkMaker
 from sagittal.builders.specialist_qa.offers import Offers, _shared
 from sagittal.builders.specialist_qa.shown import Shown
+from sagittal.builders.specialist_qa.talks import Batch
 from sagittal.language.specialist_answers import DECLINED, film_answer
 from sagittal.language.specialist_wordings import SpecialistWordings
 from sagittal.language.voxel_everyday import TypingConfig
@@ -203,8 +204,10 @@ def test_a_tiny_model_learns_a_batch_by_heart():
     torch.manual_seed(0)
     model = VLM(vila_m3_config("tiny", chat.size))
     pictures = np.random.default_rng(0).integers(0, 255, (8, 3, 32, 32), dtype=np.uint8)
+    # Conversations of one turn and of two.
     make = maker(batch=4)
-    stream = TalkStream(lambda number: make(3), LivePictures(model, pictures), chat)
+    batch = next(b for b in map(make, range(99)) if {len(t.turns) for t in b.talks} == {1, 2})
+    stream = TalkStream(lambda number: batch, LivePictures(model, pictures), chat)
     training = TalkTraining(model, stream, stream, checks=1)
     optimiser = torch.optim.AdamW(model.parameters(), 1e-2)
     first = float(training.loss(0)["loss"].detach())
@@ -223,8 +226,23 @@ def test_a_tiny_model_learns_a_batch_by_heart():
     assert min(alone) - 0.05 < terms["text"] < max(alone) + 0.05
     weighed = ANSWER_WEIGHT * terms["answer"] + TEXT_WEIGHT * terms["text"]
     assert terms["loss"] == pytest.approx(terms["words"] + terms["choice"] + weighed, rel=1e-4)
-    assert any(len(talk.turns) > 1 for talk in make(3).talks) and terms["answer"] > 0
+    replies = [talk.turns[1].reply for talk in batch.talks if len(talk.turns) > 1]
+    assert terms["answer"] == pytest.approx(_first_tokens(model, stream, batch, len(replies)), rel=0.1)
     assert float(more.loss(1)["text"].detach()) != terms["text"] and "text" not in training.loss(0)
+
+
+@torch.no_grad()
+def _first_tokens(model, stream, batch, count):
+    """Mean loss of the first tokens of second replies, one conversation at a time."""
+    losses = []
+    for talk in batch.talks:
+        if len(talk.turns) > 1:
+            briefed, rounds = stream.rounds(Batch(batch.system, (talk,)))
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = model.follow(rounds, briefed)[1]
+            losses.append(-float(logits[0, 0].float().log_softmax(-1)[rounds[1].reply.ids[0, 0]]))
+    assert len(losses) == count
+    return sum(losses) / count
 
 
 def test_pictures_that_were_seen_once_are_those_that_are_looked_at():
