@@ -22,7 +22,7 @@ from sagittal.train.loop import mean_terms
 
 #: Texts of a step, and what their draws begin with.
 TEXTS, TEXT_SEED = 12, 20266
-#: Weights beside the loss of all tokens: of how later replies begin, and of texts, which at first have the most.
+#: Weights of how later replies begin, and of texts, beside that of conversations.
 ANSWER_WEIGHT, TEXT_WEIGHT = 0.5, 0.2
 
 
