@@ -63,7 +63,7 @@ SCAN = Path("totalseg_refs") / "example_ct_sm.nii.gz"
 SLAKE = Path("slake_json") / "Slake1.0" / "train.json"
 #: Share of batches in which no specialist may be called.
 ALONE = 0.12
-STEPS = {"copy": 1_500, "words": 4_500, "all": 4_000}
+STEPS = {"copy": 1_500, "words": 4_500, "all": 4_400}
 _LOOPS = {
     "copy": LoopConfig(
         steps=STEPS["copy"], rate=2e-3, hidden_rate=4e-3, warm_up=50, decay=0.0, mean_over=50,

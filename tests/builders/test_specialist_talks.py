@@ -14,7 +14,7 @@ from sagittal.builders.specialist_qa.maker import TalkMaker
 from sagittal.builders.specialist_qa.offers import Offers, _shared
 from sagittal.builders.specialist_qa.shown import Shown
 from sagittal.builders.specialist_qa.talks import Batch
-from sagittal.language.specialist_answers import DECLINED, film_answer
+from sagittal.language.specialist_answers import DECLINED, SIDES, film_answer
 from sagittal.language.specialist_wordings import SpecialistWordings
 from sagittal.language.voxel_everyday import TypingConfig
 from sagittal.models.vila_m3 import vila_m3_config
@@ -160,6 +160,26 @@ def test_each_class_of_the_classifier_can_be_asked_for_and_is_answered(label):
         # As the line of what is told stands.
         assert film_answer(told, label) == f"Finding: {label}: {word}."
     assert film_answer({label: True}, "Scoliosis").startswith(DECLINED)
+
+
+def test_an_imagined_result_is_read_as_it_is_told():
+    make, seen = TalkMaker(Shown([], {"brain": [0], "film": [1], "ct": [2]}), CARDS, 3), 0
+    for number in range(60):
+        for talk in make(number).talks:
+            if talk.kind != "call/imagined":
+                continue
+            seen += 1
+            second = talk.turns[1]
+            told, _, question = second.words.partition("\n")
+            assert second.picture is None and question == talk.turns[0].words
+            [trigger] = find_triggers(talk.turns[0].reply)
+            assert told.startswith(f"{trigger.name}({trigger.argument})")
+            assert set(numbers_of(second.reply)) <= set(numbers_of(told))
+            if "nothing was found" in told:
+                assert second.reply.startswith("No ")
+            for side, said in SIDES.items():
+                assert said not in second.reply or side in told
+    assert seen > 150
 
 
 def test_words_without_a_meaning_are_called_for_where_a_card_has_them_and_declined_where_none_has():

@@ -1,7 +1,7 @@
 """Conversations in which a specialist is called: the question, the trigger, what it gave, the answer.
 
 The results are those of specialists that were really run; of cards whose specialist was not run, and of
-made-up ones, the trigger alone is learnt.
+made-up ones, the trigger is learnt, and how to read a result that is imagined (:mod:`imagined`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sagittal.builders.consultation_bank import CallRecord
+from sagittal.builders.specialist_qa.imagined import imagined
 from sagittal.builders.specialist_qa.offers import Offer
 from sagittal.builders.specialist_qa.questions import Questions
 from sagittal.builders.specialist_qa.shown import Shown, Subject, picked
@@ -26,6 +27,8 @@ from sagittal.specialists.triggers import Trigger
 
 #: Share of conversations for which a specialist is chosen among those that were run, where there is one.
 RAN = 0.4
+#: Share of calls of specialists that were not run to which a result is imagined.
+IMAGINED = 0.6
 #: What a classifier of findings can be asked.
 READ = ("presence", "describe", "classify")
 #: Share of questions to a classifier of findings that are of the film as a whole; of the others, those of
@@ -72,7 +75,7 @@ class Called:
         known = self._calls.get((offer.base, offer.arguments[argument])) if offer.base else None
         if known and (offer.is_reader or intent != "describe" or rng.random() < _UNDESCRIBED):
             return self._answered(offer, argument, thing, intent, picked(known, rng), rng)
-        return self._trigger_alone(offer, argument, thing, intent, rng) if self._subject.imagined else None
+        return self._not_run(offer, argument, thing, intent, rng) if self._subject.imagined else None
 
     def _answered(
         self, offer: Offer, argument: str, thing: str, intent: Intent, call: tuple[int, int],
@@ -88,7 +91,7 @@ class Called:
         second = Turn(told_again([text], words), answer, pictures[number])
         return Talk((Turn(words, _call(offer, argument), first), second), f"call/{offer.base}")
 
-    def _trigger_alone(
+    def _not_run(
         self, offer: Offer, argument: str, thing: str, intent: Intent, rng: np.random.Generator
     ) -> Talk | None:
         kinds = tuple(picked(slot, rng) for slot in offer.card.images)
@@ -97,7 +100,14 @@ class Called:
         if offer.strange and instead not in words:
             return None
         picture = self._subject.picture(IMAGED[offer.region], rng)
-        return Talk((Turn(words, _call(offer, argument), picture),), "call/trigger")
+        first = Turn(words, _call(offer, argument), picture)
+        found = imagined(offer, argument, rng) if rng.random() < IMAGINED else None
+        if found is None:
+            return Talk((first,), "call/trigger")
+        text, drawn = found
+        name = argument if offer.strange else self._things[thing].name
+        second = Turn(told_again([text], words), mask_answer(intent, name, drawn, ()))
+        return Talk((first, second), "call/imagined")
 
     def _of_film(self, offer: Offer, rng: np.random.Generator) -> str:
         """The film as a whole, or a finding, mostly one that the card's specialist tells."""
