@@ -7,13 +7,18 @@ import pytest
 import torch
 
 from sagittal.asking.vila_m3_voice import VilaM3, _whole_sentences
+from sagittal.geometry import Geometry
 from sagittal.models.medplib.pictures import squared_pixels
 from sagittal.models.vlm.chat import padded
 from sagittal.models.vlm.pieces import Round
 from sagittal.specialists.consulting import Told
+from sagittal.specialists.feedback import Region, classes_text
+from sagittal.specialists.measuring import Found
 from sagittal.specialists.prompting import system_prompt
 from sagittal.specialists.registry import specialists
+from sagittal.specialists.supported import supported_answers
 from sagittal.specialists.triggers import Trigger, find_triggers, numbers_of
+from sagittal.study import Image
 from tiny_vila import tiny_vila
 
 
@@ -69,6 +74,27 @@ def test_replies_keep_to_the_cards_and_to_the_numbers(loaded, cards):
         ]
         second = voice.reply(told, last=True)
         assert "<" not in second and set(numbers_of(second)) <= {"6.17"}
+
+
+def test_of_one_result_it_says_what_that_supports(loaded, cards):
+    """Untrained, it says anything; held to a result, one of its answers and nothing else."""
+    image = Image(np.zeros((8, 8, 1)), Geometry((8, 8, 1), np.eye(4)), "cxr", "film")
+    heart = Region("heart", "vermilion", ("6.17%",))
+    told = {
+        "heart": Told("ChestOrgans(heart): heart in vermilion, 6.17%.", a_picture(1), ("6.17",),
+                      Found("r", image, "cxr", True, (heart,))),
+        "findings": Told(classes_text("ChestFindings", "findings", dict.fromkeys(cards[1].classes, True)),
+                         classes=dict.fromkeys(cards[1].classes, 0.99)),
+    }  # fmt: skip
+    for seed, (argument, one) in enumerate(told.items()):
+        card = cards[seed]
+        voice = loaded.converse("Is the heart large?", a_picture(seed), cards)
+        first = [*loaded.chat.encode(f"{argument}: <{card.name}({argument})>"), loaded.chat.end]
+        original = voice.context.generate
+        voice.context.generate = lambda first=first, **given: [first]  # type: ignore[method-assign]
+        voice.reply([], last=False)
+        voice.context.generate = original  # type: ignore[method-assign]
+        assert voice.reply([one], last=False) in supported_answers(one, Trigger(card.name, argument), card)
 
 
 def test_what_was_called_cannot_be_called_again(loaded, cards):

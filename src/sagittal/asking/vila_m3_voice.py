@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sagittal.models.decoding import GrowingContext
+from sagittal.models.decoding import Constraint, GrowingContext
 from sagittal.models.medplib.pictures import squared_pixels
 from sagittal.models.vlm.chat import Chat, padded
 from sagittal.models.vlm.model import VLM
@@ -19,7 +19,8 @@ from sagittal.runtime import Runtime, one_thread
 from sagittal.specialists.card import SpecialistCard
 from sagittal.specialists.consulting import Told
 from sagittal.specialists.prompting import ALONE, system_prompt, told_again
-from sagittal.specialists.triggers import TriggerConstraint, find_triggers
+from sagittal.specialists.supported import OneOf, supported_answers
+from sagittal.specialists.triggers import Trigger, TriggerConstraint, find_triggers
 
 #: (rows, columns, 3) in 8 bits, as it is shown.
 Pixels = NDArray[np.uint8]
@@ -101,6 +102,7 @@ class VilaM3Voice:
         self.context = loaded.briefed(system)
         self._numbers: set[str] = set()
         self._called: set[str] = set()
+        self._calls: list[Trigger] = []
 
     @torch.no_grad()
     def reply(self, told: Sequence[Told], *, last: bool) -> str:
@@ -115,13 +117,22 @@ class VilaM3Voice:
                 self._numbers.update(number for one in told for number in one.numbers)
                 self.context.append_tokens(self._ids(chat.again))
             self._hear(picture, words)
-            constraint = TriggerConstraint(
-                self._loaded.vocabulary, chat.end, () if last else self._cards, self._numbers, self._called
-            )
+            constraint = self._constraint(told, last=last)
             [said] = self.context.generate(max_tokens=_LONGEST, stop={chat.end}, constraint=constraint)
         words = " ".join(chat.decode(said).split())
-        self._called.update(map(str, find_triggers(words)))
+        self._calls = find_triggers(words)
+        self._called.update(map(str, self._calls))
         return words if said and said[-1] == chat.end else _whole_sentences(words)
+
+    def _constraint(self, told: Sequence[Told], *, last: bool) -> Constraint:
+        """What may be said: of one result, answers that it supports; else words, and calls of the cards."""
+        vocabulary, end = self._loaded.vocabulary, self._loaded.chat.end
+        if len(told) == len(self._calls) == 1:
+            [call] = self._calls
+            texts = supported_answers(told[0], call, next(c for c in self._cards if c.name == call.name))
+            if texts:
+                return OneOf(vocabulary, end, texts)
+        return TriggerConstraint(vocabulary, end, () if last else self._cards, self._numbers, self._called)
 
     def _hear(self, picture: Pixels | None, words: str) -> None:
         loaded, features = self._loaded, None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from sagittal.language.report_sentences import report_of
 
@@ -44,6 +45,13 @@ class Drawn:
     size: str
     side: str = ""
     of_picture: bool = False
+
+    @classmethod
+    def of(cls, label: str, colour: str, facts: Sequence[str]) -> Self:
+        """From what was measured, as it is written: a size and, of few labels of a volume, a side."""
+        size = next((fact for fact in facts if fact[0].isdigit()), "")
+        side = next((fact for fact in facts if not fact[0].isdigit()), "")
+        return cls(label, colour, size, side, of_picture="%" in size)
 
     @property
     def where(self) -> str:

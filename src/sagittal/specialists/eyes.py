@@ -49,6 +49,8 @@ class _Eyes:
     def run(self, study: Study, argument: str) -> Mask:
         """The mask of a structure, on the grid of the first image that the model looked at.
 
+        Of several images of one kind, it is shown the first.
+
         Raises:
             InputError: no image shows the structure, one cannot be prepared, or the model draws nothing.
         """

@@ -136,10 +136,7 @@ def _call(offer: Offer, argument: str) -> str:
 
 
 def _drawn(told: CallRecord, card: SpecialistCard) -> list[Drawn]:
-    found = []
-    for region in told.regions:
-        size = next((fact for fact in region.facts if fact[0].isdigit()), "")
-        side = next((fact for fact in region.facts if not fact[0].isdigit()), "")
-        colour = colour_name(card.labels.index(region.label) + 1)
-        found.append(Drawn(region.label, colour, size, side, of_picture="%" in size))
-    return found
+    return [
+        Drawn.of(region.label, colour_name(card.labels.index(region.label) + 1), region.facts)
+        for region in told.regions
+    ]
