@@ -37,7 +37,7 @@ from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.presets import SMALL_ENCODER
 from sagittal.models.vlm.storage import load_vlm, save_vlm
 from sagittal.nn.vit import ViT
-from sagittal.runtime import keep_memory, runtime
+from sagittal.runtime import autocast, keep_memory, runtime
 from sagittal.score.descriptors import TASKS, hits
 from sagittal.train.decoder_texts import slake_pairs
 from sagittal.train.loop import Loop, LoopConfig, use_mean
@@ -145,7 +145,7 @@ def _ship(given: argparse.Namespace) -> None:
         stream = _stream(given, model, chat, "validation", config)
         for number in range(32):
             turn, truth = stream.batch(number)
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad(), autocast():
                 found = model.prompt(turn.question, turn.features, turn.header).heads
             for name in logits:
                 logits[name].append(found[name].float())

@@ -4,12 +4,16 @@
     python recipes/vila_m3.py copy --data DATA
     python recipes/vila_m3.py words --data DATA
     python recipes/vila_m3.py all --data DATA
+    python recipes/vila_m3.py more --data DATA --begin CHECKPOINT
     python recipes/vila_m3.py ship --data DATA --ship src/sagittal/weights
 
 ``bank`` runs the specialists; with ``--part 0/2`` and ``--part 1/2`` two processes share it. ``copy`` teaches
 the language model to find and repeat what stood before, as reading cards asks of it. ``words`` trains
 projector and language model on what the encoder saw once; ``all`` goes on with the encoder, too, as published
-(§3.1). ``ship`` writes the checkpoint of the last that was trained. Each step goes on where it was stopped.
+(§3.1). ``more`` teaches what shipped before (``--begin``) further, encoder frozen, and needs none of the
+steps before it but the bank: so was ``vila-m3-small`` made when imagined results, other answers and more
+wordings had come to its conversations. ``ship`` writes the checkpoint of the last step that was trained. Each
+step goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -53,9 +57,9 @@ from sagittal.weights import find_checkpoint
 
 SEED = 20265
 #: Studies of each kind, by split.
-HEADS = {"train": 100, "validation": 20}
-SLICES = {"train": 80, "validation": 12}
-FILMS = {"train": 400, "validation": 40}
+HEADS = {"train": 40, "validation": 8}
+SLICES = {"train": 60, "validation": 10}
+FILMS = {"train": 200, "validation": 24}
 SPLITS: tuple[Split, ...] = ("validation", "train")
 #: A CT scan whose slices are shown where CT is asked about; Apache-2.0.
 SCAN = Path("totalseg_refs") / "example_ct_sm.nii.gz"
@@ -63,7 +67,7 @@ SCAN = Path("totalseg_refs") / "example_ct_sm.nii.gz"
 SLAKE = Path("slake_json") / "Slake1.0" / "train.json"
 #: Share of batches in which no specialist may be called.
 ALONE = 0.12
-STEPS = {"copy": 1_500, "words": 4_500, "all": 4_400}
+STEPS = {"copy": 1_500, "words": 4_500, "all": 400, "more": 2_800}
 _LOOPS = {
     "copy": LoopConfig(
         steps=STEPS["copy"], rate=2e-3, hidden_rate=4e-3, warm_up=50, decay=0.0, mean_over=50,
@@ -74,8 +78,12 @@ _LOOPS = {
         save_every=100, score_every=500,
     ),
     "all": LoopConfig(
-        steps=STEPS["all"], rate=6e-4, hidden_rate=1.8e-3, warm_up=100, decay=0.02, mean_over=300,
-        save_every=100, score_every=500,
+        steps=STEPS["all"], rate=3e-4, hidden_rate=9e-4, warm_up=50, decay=0.02, mean_over=100,
+        save_every=50, score_every=200,
+    ),
+    "more": LoopConfig(
+        steps=STEPS["more"], rate=8e-4, hidden_rate=2.4e-3, warm_up=100, decay=0.02, mean_over=200,
+        save_every=100, score_every=700,
     ),
 }  # fmt: skip
 
@@ -89,6 +97,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/vila_m3"))
     parser.add_argument("--heads", type=Path, help="folder of the label maps of heads")
     parser.add_argument("--data", type=Path, required=True, help="folder of the real images")
+    parser.add_argument("--begin", default="vila-m3-small", help="checkpoint that ``more`` goes on from")
     parser.add_argument("--part", default="0/1", help="which of how many processes this is, such as 1/2")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--threads", type=int, default=1)
@@ -146,6 +155,12 @@ def _begun(given: argparse.Namespace) -> tuple[VLM, Chat]:
     return model.train(), chat
 
 
+def _shipped_before(given: argparse.Namespace) -> tuple[VLM, Chat]:
+    """What ``more`` goes on from."""
+    model, chat, _ = load_vlm(find_checkpoint(given.begin), task="vila-m3")
+    return model.train(), chat
+
+
 def _loop(step: str) -> LoopConfig:
     """A batch of each step for each process, as many as were started."""
     return replace(_LOOPS[step], accumulate=PartialState().num_processes)
@@ -162,7 +177,7 @@ def _copy(given: argparse.Namespace) -> None:
 
 
 def _train(given: argparse.Namespace) -> None:
-    model, chat = _begun(given)
+    model, chat = _shipped_before(given) if given.step == "more" else _begun(given)
     freeze_encoder(model)
     if given.step == "all":
         # The mean is of what was trained then.
@@ -174,8 +189,8 @@ def _train(given: argparse.Namespace) -> None:
     seeds: dict[Split, int] = {"train": SEED, "validation": 1}
     for split, seed in seeds.items():
         found = _pictures(given, split, edge)
-        frozen = given.step == "words"
-        seen = SeenPictures.by(model, found.squares) if frozen else LivePictures(model, found.squares)
+        live = given.step == "all"
+        seen = LivePictures(model, found.squares) if live else SeenPictures.by(model, found.squares)
         typing = TypingConfig() if split == "train" else None
         streams.append(
             TalkStream(TalkMaker(found.shown, cards, seed, typing=typing, alone=ALONE), seen, chat)
@@ -190,13 +205,12 @@ def _train(given: argparse.Namespace) -> None:
 
 
 def _ship(given: argparse.Namespace) -> None:
-    model, chat = _begun(given)
-    last = given.out / "all" / "last.pt"
-    if not last.is_file():
-        # The encoder is MedPLIB's then, as it was.
+    step = next(step for step in ("more", "all", "words") if (given.out / step / "last.pt").is_file())
+    model, chat = _shipped_before(given) if step == "more" else _begun(given)
+    # Where it was frozen, the encoder is not among what the mean is of.
+    if step != "all":
         freeze_encoder(model)
-        last = given.out / "words" / "last.pt"
-    use_mean(torch.load(last, weights_only=True), model)
+    use_mean(torch.load(given.out / step / "last.pt", weights_only=True), model)
     model.encoder.requires_grad_(True)
     rounded(model)
     offer = Offer("vila-m3-small", card(()), lambda: VilaM3Answerer(VilaM3(model.eval(), chat, runtime())))
@@ -217,7 +231,7 @@ def card(scores: tuple[Score, ...]) -> Card:
             "questions from this project's templates; its encoder: see medplib-small",
             "SLAKE 1.0, training questions and answers, English, words alone (CC BY 4.0)",
         ),
-        recipe=f"recipes/vila_m3.py, seed {SEED}",
+        recipe=f"recipes/vila_m3.py, seed {SEED}: copy, words and all; then more, on newer conversations",
         scores=scores,
         limits=(
             "medical research software, not a medical device: never for diagnosis or treatment",

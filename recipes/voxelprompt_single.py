@@ -27,7 +27,7 @@ from sagittal.evaluation.single_task import network_folder
 from sagittal.models.voxelprompt.config import VoxelPromptConfig
 from sagittal.models.voxelprompt.single_task import SingleTaskConfig, save_single_task
 from sagittal.nn.single_task import SingleTaskClassifier, SingleTaskUNet
-from sagittal.runtime import keep_memory
+from sagittal.runtime import autocast, keep_memory
 from sagittal.simulate import HeadSet
 from sagittal.train.characterised import CharacterisedCases, classifier_loss, classifier_scores
 from sagittal.train.loop import BatchLoss, Loop, LoopConfig, Scores, use_mean
@@ -134,7 +134,7 @@ def _drawing(given: argparse.Namespace, network: SingleTaskUNet) -> tuple[BatchL
     cases = [simulated_case(f"made-{n}", held.load(n), [given.task], levels) for n in range(len(held))]
 
     def loss(number: int) -> Mapping[str, Tensor]:
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast():
             return target_loss(network, *(patches if number < ON_PATCHES else heads)(number))
 
     return loss, lambda: target_scores(network, cases)
@@ -155,7 +155,7 @@ def _naming(given: argparse.Namespace, network: SingleTaskClassifier) -> tuple[B
 
     def loss(number: int) -> Mapping[str, Tensor]:
         size = AROUND if number < given.longer * AROUND_CASES else None
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast():
             return classifier_loss(network, training.draw(SEED, number, size))
 
     return loss, lambda: classifier_scores(network, held)

@@ -47,7 +47,7 @@ from sagittal.files import to_json_text, write_text
 from sagittal.models.voxelprompt.config import VoxelPromptConfig
 from sagittal.models.voxelprompt.eyes import CodebookEyes
 from sagittal.models.voxelprompt.eyes_storage import save_eyes
-from sagittal.runtime import keep_memory
+from sagittal.runtime import autocast, keep_memory
 from sagittal.score.reals import real_cases
 from sagittal.simulate import HeadSet
 from sagittal.train.loop import Loop, LoopConfig
@@ -172,7 +172,7 @@ def main() -> None:
     cases = _cases(given, sizes)
 
     def loss(number: int) -> Mapping[str, Tensor]:
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast():
             return stage.loss(eyes, training(number))
 
     def scores() -> Mapping[str, float]:

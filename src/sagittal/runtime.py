@@ -33,6 +33,10 @@ class Runtime:
     dtype: torch.dtype
     channels_last: bool
 
+    def autocast(self) -> torch.autocast:
+        """Take products in ``dtype``; it is no context of its own where that is single precision."""
+        return _autocast(self.device, self.dtype)
+
 
 @contextmanager
 def one_thread() -> Iterator[None]:
@@ -78,11 +82,39 @@ def _allocator(function: str) -> Any:
     return getattr(ctypes.CDLL(None), function, None) if sys.platform.startswith("linux") else None
 
 
+def fastest_precision(device: torch.device) -> torch.dtype:
+    """In which products are taken fastest: bfloat16, and single precision on processors without AVX-512.
+
+    Those have to take bfloat16 products apart: 8 times slower in a linear layer and 200 times in a 3D
+    convolution, measured on a processor with AVX2.
+    """
+    import torch
+
+    if device.type == "cpu" and not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
+        return torch.float32
+    return torch.bfloat16
+
+
+def autocast(device: torch.device | str = "cpu", *, wanted: bool = True) -> torch.autocast:
+    """Take products in the precision that is fastest on a device; where that is not wanted, in single."""
+    import torch
+
+    device = torch.device(device)
+    return _autocast(device, fastest_precision(device) if wanted else torch.float32)
+
+
+def _autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    import torch
+
+    # Single precision is no dtype of autocast's.
+    return torch.autocast(device.type, torch.bfloat16, enabled=dtype is not torch.float32)
+
+
 def runtime(device: str = "auto", *, threads: int | None = None) -> Runtime:
     """Choose how to compute.
 
-    Measured on two CPU cores, bfloat16 autocast with channels-last memory runs our 3D U-Net
-    3–6 times faster than plain float32; GPUs get the same settings.
+    Measured on two CPU cores with AVX-512, bfloat16 autocast with channels-last memory runs our 3D U-Net
+    3–6 times faster than plain float32; GPUs get the same settings. See :func:`fastest_precision`.
 
     Args:
         device: ``auto`` (a GPU when there is one), ``cpu``, ``cuda`` or ``cuda:N``.
@@ -108,4 +140,4 @@ def runtime(device: str = "auto", *, threads: int | None = None) -> Runtime:
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError("No GPU can be used here.", got=device, remedy="use --device cpu")
     torch.set_num_threads(threads or available_cores())
-    return Runtime(device=chosen, dtype=torch.bfloat16, channels_last=True)
+    return Runtime(device=chosen, dtype=fastest_precision(chosen), channels_last=True)

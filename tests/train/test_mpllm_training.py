@@ -256,7 +256,7 @@ def test_a_batch_is_learnt_by_heart_and_answered(bank: TumourBank, chat: OwnChat
     made = model(chat)
     freeze_encoder(made)
     training = MpLLMTraining(made, stream(bank, chat, made, tmp_path, untold=0.0), stream(
-        bank, chat, made, tmp_path), checks=1, precision=torch.float32)  # fmt: skip
+        bank, chat, made, tmp_path), checks=1, half=False)  # fmt: skip
     optimiser = torch.optim.Adam([p for p in made.parameters() if p.requires_grad], 5e-3)
     losses = []
     for _ in range(60):

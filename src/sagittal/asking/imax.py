@@ -130,7 +130,7 @@ class IMAXAnswerer:
 
     def _say(self, square: torch.Tensor, prompt: str) -> str:
         device = self.runtime.device
-        with torch.no_grad(), torch.autocast(device.type, self.runtime.dtype), one_thread():
+        with torch.no_grad(), self.runtime.autocast(), one_thread():
             there = torch.ones(1, 1, dtype=torch.bool, device=device)
             features = self.model.look(square[None].to(device), there)
             question = padded([self.chat.question(prompt)]).to(device)

@@ -96,7 +96,7 @@ class MedPLIBAnswerer:
         drawn = frame_of(picture, config.drawing.pixels.size)
         asked = self._tokens(self.speech.question(question, len(view.regions)))
         device = self.runtime.device
-        with torch.no_grad(), torch.autocast(device.type, self.runtime.dtype):
+        with torch.no_grad(), self.runtime.autocast():
             there = torch.ones(1, 1, dtype=torch.bool, device=device)
             features = self.model.look(self._pixels(picture, seen)[:, None], there)
             assert self.model.pixels is not None, "a model that draws has pixels"

@@ -120,14 +120,14 @@ class MpLLMAnswerer:
         kinds = self.model.config.images
         given = {image.kind: image for image in volumes.values() if image.kind in kinds}
         prepared = self._prepare(given)
-        with torch.no_grad(), torch.autocast(self.runtime.device.type, self.runtime.dtype):
+        with torch.no_grad(), self.runtime.autocast():
             features = self.model.look(*self._tensors(given, prepared))
         return Looked(given, features, prepared.grid, time.perf_counter() - begun)
 
     def answer(self, question: str, looked: Looked) -> Outcome:
         """Choose classes and say them; the answer's one step counts the looking, too."""
         begun = time.perf_counter() - looked.seconds
-        with torch.no_grad(), torch.autocast(self.runtime.device.type, self.runtime.dtype), one_thread():
+        with torch.no_grad(), self.runtime.autocast(), one_thread():
             asked, header = (
                 piece.to(self.runtime.device)
                 for piece in (padded([self.chat.question(question)]), header_of(self.chat, 1))

@@ -55,7 +55,7 @@ class VilaM3:
             while len(self._prefixes) >= _KEPT:
                 self._prefixes.popitem(last=False)
             prefix = GrowingContext(self.model.language)
-            with self._inference():
+            with self.runtime.autocast():
                 prefix.append_tokens(torch.tensor([self.chat.briefed(text)], device=self.runtime.device))
             self._prefixes[text] = prefix
         self._prefixes.move_to_end(text)
@@ -73,12 +73,6 @@ class VilaM3:
             alone: whether the user wants none, so that the picture alone is to answer.
         """
         return VilaM3Voice(self, question, picture, cards, ALONE if alone else system_prompt(cards))
-
-    def _inference(self) -> torch.autocast:
-        dtype = self.runtime.dtype
-        if dtype is torch.float32:
-            return torch.autocast(self.runtime.device.type, enabled=False)
-        return torch.autocast(self.runtime.device.type, dtype=dtype)
 
 
 class VilaM3Voice:
@@ -110,7 +104,7 @@ class VilaM3Voice:
         chat = self._loaded.chat
         words = self._question
         picture: Pixels | None = self._picture
-        with one_thread(), self._loaded._inference():
+        with one_thread(), self._loaded.runtime.autocast():
             if told:
                 words = told_again((one.text for one in told), self._question)
                 picture = next((one.picture for one in told if one.picture is not None), None)

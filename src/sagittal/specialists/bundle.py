@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sagittal.errors import FileFormatError, InputError, LabelError, StorageError
-from sagittal.runtime import runtime
+from sagittal.runtime import autocast, runtime
 from sagittal.specialists.bundle_config import BundleConfig, read_config
 from sagittal.specialists.bundle_images import as_channels, why_not
 from sagittal.specialists.bundle_parts import (
@@ -129,7 +129,7 @@ class Bundle:
             if self._runtime.channels_last:
                 x = x.contiguous(memory_format=torch.channels_last_3d)
             kind, lower = self._runtime.device.type, self._settings.precision == "bfloat16"
-            with torch.autocast(kind, torch.bfloat16, enabled=lower):
+            with autocast(kind, wanted=lower):
                 made: Tensor = self._network(x, **given)
             return made.float()
 

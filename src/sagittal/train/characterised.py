@@ -19,6 +19,7 @@ from sagittal.geometry import Geometry
 from sagittal.models.voxelprompt.preparation import PreparationConfig, prepare
 from sagittal.nn.grids import StreamGrids
 from sagittal.nn.single_task import SingleTaskClassifier
+from sagittal.runtime import autocast
 from sagittal.train.worlds import Banks
 
 # Spread of the logarithm of the exponent by which an image's exposure is changed.
@@ -184,7 +185,7 @@ def classifier_scores(network: SingleTaskClassifier, cases: CharacterisedCases) 
     right: dict[int, list[bool]] = {}
     for n in range(len(cases)):
         shown = cases.case(n)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast():
             named = int(network(shown.volumes, shown.grids).argmax())
         truth = int(shown.truth)
         right.setdefault(truth, []).append(named == truth)

@@ -18,6 +18,7 @@ from sagittal.io.films.names import FINDINGS
 from sagittal.models.chest.films import prepared, square, stretched, upright
 from sagittal.models.chest.network import CTR_SPREAD, FindingsNetwork, Told
 from sagittal.models.chest.segmenter import ORGANS, ChestSegmenter, found_organs
+from sagittal.runtime import autocast
 from sagittal.score.logistic import auroc
 from sagittal.simulate.chest.findings import OPAQUE
 from sagittal.study import Image
@@ -140,7 +141,7 @@ def real_films(films: Sequence[NihFilm], segmenter: ChestSegmenter) -> FilmSet:
 
 @torch.inference_mode()
 def _organs(segmenter: ChestSegmenter, image: Image) -> tuple[Tensor, bool]:
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         logits = segmenter.network(prepared(image, segmenter.config.edge)[0][None])[0]
     drawn, certainty, _ = found_organs(logits.float().softmax(dim=0).numpy(), segmenter.config)
     return torch.from_numpy(drawn), len(certainty) == len(ORGANS)
@@ -169,7 +170,7 @@ class ReadingTraining:
     def loss(self, number: int) -> Mapping[str, Tensor]:
         """Of one batch."""
         films, codes, bits, facts = self.batch(number)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             told = self.network(films)
         return reading_losses(told, codes, bits, facts, self._patch)
 
@@ -218,7 +219,7 @@ def told_of(network: FindingsNetwork, films: FilmSet, batch: int = 32) -> dict[s
     for chosen in torch.arange(len(films)).split(batch):
         pixels = films.pixels[chosen].float()[:, None] / 255
         small = functional.interpolate(pixels, size=(edge, edge), mode="bilinear", antialias=True)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             parts.append(network(stretched(small[:, 0])[:, None]))
     return {name: torch.cat([getattr(p, name) for p in parts]).float() for name in vars(parts[0])}
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from sagittal.models.chest.films import stretched
 from sagittal.nn.flat_unet import FlatUNet
+from sagittal.runtime import autocast
 from sagittal.train.chest_bank import FilmBank
 from sagittal.train.chest_films import CODES, LUNG, NO_LUNG, RealFilm
 from sagittal.train.chest_looks import LookConfig, looks, maps, turned
@@ -97,7 +98,7 @@ class SegmenterTraining:
     def loss(self, number: int) -> Mapping[str, Tensor]:
         """Of one batch."""
         pictures, codes = self.batch(number)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             logits = self.network(pictures)
         return organ_losses(logits.float(), codes)
 
@@ -123,7 +124,7 @@ class SegmenterTraining:
         dices: dict[str, list[float]] = {"lungs": [], "heart": []}
         for chosen in torch.arange(len(own)).split(8):
             films = stretched(own.pixels[chosen].float() / 255)[:, None]
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast():
                 likely = self.network(films).argmax(dim=1)
             for drawn, codes in zip(likely, own.codes[chosen], strict=True):
                 dices["lungs"].append(_dice(drawn >= _LUNGS[0], (codes >= _LUNGS[0]) & (codes <= LUNG)))

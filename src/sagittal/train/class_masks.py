@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sagittal.nn.pixels import Pixels
+from sagittal.runtime import autocast
 from sagittal.train.loop import mean_terms
 from sagittal.train.medplib import mask_losses, summed
 from sagittal.train.picture_labels import SHARES
@@ -51,7 +52,7 @@ class ClassMasks(nn.Module):
                 rows.append(row)
                 asked.append(code)
         truth = (codes[rows] == torch.tensor(asked)[:, None, None]).float()
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             features = self.pixels.look(images)
             prompts = self.prompts(torch.tensor(asked) - 1)
             drawn = self.pixels.draw(features, prompts, torch.tensor(rows))

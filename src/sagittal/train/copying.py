@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from sagittal.runtime import autocast
 from sagittal.train.loop import mean_terms
 
 
@@ -54,7 +55,7 @@ class CopyTraining:
         length = int(rng.integers(self.shortest, self.longest + 1))
         once = rng.integers(self.model.config.vocab_size, size=(self.tokens // (2 * length), length))
         twice = torch.from_numpy(np.concatenate([once, once], axis=1))
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             logits = self.model(input_ids=twice).logits
         # The first token of the second half cannot be known.
         words, targets = logits[:, length:-1].float().flatten(0, 1), twice[:, length + 1 :].flatten()

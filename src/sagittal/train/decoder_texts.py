@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
@@ -19,6 +18,7 @@ from transformers import PreTrainedModel
 from sagittal.errors import FileFormatError
 from sagittal.files import storage_errors
 from sagittal.models.vlm.chat import Chat, padded
+from sagittal.runtime import autocast
 from sagittal.train.tumour_bank import TumourBank
 from sagittal.train.tumour_stream import Asker
 
@@ -111,7 +111,7 @@ class DecoderTraining:
 def pairs_loss(decoder: nn.Module, chat: Chat, pairs: Sequence[Pair]) -> Tensor:
     """Mean cross-entropy of whole turns, questions included."""
     tokens = padded([chat.question(q) + chat.header + chat.answer(a) for q, a in pairs])
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         logits = decoder(input_ids=tokens.ids, attention_mask=tokens.real.long()).logits
     target = tokens.ids.masked_fill(~tokens.real, -100)
     return functional.cross_entropy(logits[:, :-1].float().flatten(0, 1), target[:, 1:].flatten())

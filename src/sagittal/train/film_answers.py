@@ -13,6 +13,7 @@ from sagittal.models.film_boxes import out_of_square
 from sagittal.models.vlm.chat import padded, real_targets
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Turn
+from sagittal.runtime import autocast
 from sagittal.score.chest_tasks import Answered
 from sagittal.score.strict import read_box, write_box
 from sagittal.train.film_set import FilmEntry
@@ -53,7 +54,7 @@ def speak(model: VLM, stream: FilmStream, *, sure: bool = False) -> list[Spoken]
     for start in range(0, len(order), _BATCH):
         own = order[start : start + _BATCH]
         turn = stream.turn(own)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             prompt = model.prompt(turn.question, turn.features, turn.header)
             said = model.say(prompt, end=stream.chat.end, most=LONGEST).tokens
         confidences = _confidences(model, turn, said) if sure else [None] * len(own)
@@ -64,7 +65,7 @@ def speak(model: VLM, stream: FilmStream, *, sure: bool = False) -> list[Spoken]
 
 def _confidences(model: VLM, turn: Turn, said: Sequence[Sequence[int]]) -> list[float]:
     answer = padded(said)
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         out = model(Turn(turn.question, turn.features, turn.header, answer))
     losses: Tensor = functional.cross_entropy(
         out.logits.float().transpose(1, 2), real_targets(answer), reduction="none"

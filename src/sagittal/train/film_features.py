@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Features
+from sagittal.runtime import autocast
 from sagittal.train.film_set import FilmSet
 from sagittal.train.picture_features import encoder_hash, kept_arrays
 
@@ -41,7 +42,7 @@ class FilmFeatures:
         """
 
         def look() -> dict[str, torch.Tensor]:
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast():
                 parts = [
                     model.look(own[:, None, 0].float(), torch.ones(len(own), 1, dtype=torch.bool))
                     for own in films.squares.split(_BATCH)

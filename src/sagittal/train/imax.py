@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from sagittal.models.vlm.chat import real_targets
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Turn
+from sagittal.runtime import autocast
 from sagittal.train.film_stream import FilmStream
 from sagittal.train.loop import mean_terms
 
@@ -44,7 +44,7 @@ class IMAXTraining:
         return mean_terms(self._loss(self.validation(number)) for number in range(self.checks))
 
     def _loss(self, turn: Turn) -> Mapping[str, Tensor]:
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             out = self.model(turn)
         words = functional.cross_entropy(
             out.logits.float().flatten(0, 1), real_targets(turn.answer).flatten()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sagittal.models.voxelprompt.conversation import NO_TARGET, Script
 from sagittal.models.voxelprompt.model import VoxelPrompt
+from sagittal.runtime import autocast
 from sagittal.train.language_check import check
 from sagittal.train.language_stream import Kind, LanguageStream
 
@@ -110,7 +111,7 @@ class LanguageTraining:
 
     def precision(self) -> torch.autocast:
         """The precision in which products are taken."""
-        return torch.autocast(self.model.device.type, dtype=torch.bfloat16, enabled=self.config.half)
+        return autocast(self.model.device, wanted=self.config.half)
 
 
 def _learnt(script: Script) -> int:

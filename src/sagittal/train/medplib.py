@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from sagittal.models.vlm.chat import real_targets
 from sagittal.models.vlm.model import VLM
+from sagittal.runtime import autocast
 from sagittal.train.loop import mean_terms
 from sagittal.train.picture_stream import PictureStream
 from sagittal.train.picture_turns import Batch
@@ -47,7 +48,7 @@ class MedPLIBTraining:
         return mean_terms(self._losses(self.validation(number)) for number in range(self.checks))
 
     def _losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             out = self.model(batch.turn)
         terms: dict[Loss, Tensor] = {
             "text": functional.cross_entropy(

@@ -14,6 +14,7 @@ from sagittal.measure.anatomy_atlas import REGIONS
 from sagittal.models.mpllm.tasks import HEADS, NOT_ASKED, SCOPE
 from sagittal.models.vlm.chat import real_targets
 from sagittal.models.vlm.model import VLM
+from sagittal.runtime import autocast
 from sagittal.train.tumour_stream import TumourStream
 
 
@@ -25,14 +26,14 @@ class MpLLMTraining:
         model: what is trained; its encoder is frozen, its features are in the streams.
         training, validation: questions.
         checks: batches of the validation stream that scores are taken over.
-        precision: of the language model's and the projector's products.
+        half: whether products may be taken in bfloat16, where that is faster.
     """
 
     model: VLM
     training: TumourStream
     validation: TumourStream
     checks: int = 12
-    precision: torch.dtype = torch.bfloat16
+    half: bool = True
 
     def __post_init__(self) -> None:
         if next(self.model.parameters()).device.type == "cpu":
@@ -60,7 +61,7 @@ class MpLLMTraining:
         self, stream: TumourStream, number: int
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
         turn, targets = stream.batch(number)
-        with torch.autocast("cpu", self.precision, enabled=self.precision != torch.float32):
+        with autocast(wanted=self.half):
             out = self.model(turn)
         words = functional.cross_entropy(
             out.logits.float().flatten(0, 1), real_targets(turn.answer).flatten()

@@ -18,6 +18,7 @@ from sagittal.files import atomic_folder
 from sagittal.models.medplib.pictures import frame_of, squared
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Features
+from sagittal.runtime import autocast
 from sagittal.train.picture_bank import MarkedPicture, bank_hash
 
 _BATCH = 16
@@ -104,7 +105,7 @@ def _made(
     pictures: Sequence[MarkedPicture],
 ) -> dict[str, NDArray[np.float16]]:  # fmt: skip
     def make() -> dict[str, Tensor]:
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             parts = [look(model, pictures[n : n + _BATCH]) for n in range(0, len(pictures), _BATCH)]
         return {name: torch.cat([part[name].half() for part in parts]) for name in parts[0]}
 

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from sagittal.models.vlm.model import VLM
 from sagittal.nn.pixels import Pixels
+from sagittal.runtime import autocast
 from sagittal.train.loop import mean_terms
 from sagittal.train.picture_views import Squares, plain, sampling, views
 
@@ -60,7 +61,7 @@ class PointLabels(nn.Module):
 
     def losses(self, batch: Labelled, rng: torch.Generator) -> dict[str, Tensor]:
         """Cross-entropies and their sum; `right` is the share of the marked points that are told right."""
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             seen = self.encoder(batch.images)
         places = _points(batch.codes, rng)
         truth = batch.codes.flatten(1).gather(1, places)
@@ -114,7 +115,7 @@ class PixelLabels(nn.Module):
 
     def losses(self, batch: Labelled, rng: torch.Generator) -> dict[str, Tensor]:
         """Cross-entropy, 1 − Dice over the classes that are there, and their sum."""
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             told = self.enlarge(self.pixels.look(batch.images))
         told = told.float()
         found = told.softmax(dim=1)

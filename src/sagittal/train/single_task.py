@@ -13,6 +13,7 @@ from sagittal.builders.voxel.structures import Structure, structure_table
 from sagittal.errors import InputError
 from sagittal.models.voxelprompt.losses import soft_dice_loss
 from sagittal.nn.single_task import SingleTaskUNet
+from sagittal.runtime import autocast
 from sagittal.score.overlap import dice
 from sagittal.train.patches import Patch, Patches
 from sagittal.train.vision_scores import Case
@@ -108,7 +109,7 @@ def target_scores(network: SingleTaskUNet, cases: Sequence[Case]) -> dict[str, f
     found: dict[str, list[float]] = {}
     for case in cases:
         [(_, truth)] = case.truth.items()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast():
             logits = network(case.patch.volumes, case.patch.grids)[0]
         found.setdefault(case.name.split("-")[0], []).append(dice(logits.float().numpy() > 0, truth))
     means = {name: float(np.mean(values)) for name, values in found.items()}

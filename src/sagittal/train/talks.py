@@ -16,6 +16,7 @@ from sagittal.language.specialist_answers import abstention
 from sagittal.models.vlm.chat import Chat, padded, real_targets
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Features, Round
+from sagittal.runtime import autocast
 from sagittal.specialists.triggers import find_triggers
 from sagittal.train.decoder_texts import Pair, pairs_loss
 from sagittal.train.loop import mean_terms
@@ -23,7 +24,7 @@ from sagittal.train.loop import mean_terms
 #: Texts of a step, and what their draws begin with.
 TEXTS, TEXT_SEED = 12, 20266
 #: Weights of how later replies begin, and of texts, beside that of conversations.
-ANSWER_WEIGHT, TEXT_WEIGHT = 0.5, 0.2
+ANSWER_WEIGHT, TEXT_WEIGHT = 1.0, 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class SeenPictures:
     def by(cls, model: VLM, pictures: NDArray[np.uint8], together: int = 16) -> SeenPictures:
         """What an encoder sees of (n, 3, edge, edge) uint8."""
         live = LivePictures(model, pictures)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             seen = [
                 live(range(first, min(first + together, len(pictures))))
                 for first in range(0, len(pictures), together)
@@ -158,7 +159,7 @@ class TalkTraining:
         batch = stream.make(number)
         losses, chooses, opens = [], [], [torch.zeros(0)]
         for talks in _of_one_length(batch.talks):
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast():
                 briefed, rounds = stream.rounds(Batch(batch.system, talks))
                 logits = self.model.follow(rounds, briefed)
             for place, (one, said) in enumerate(zip(logits, rounds, strict=True)):

@@ -28,6 +28,7 @@ from sagittal.models.mpllm.tasks import encoded, truth_of
 from sagittal.models.vlm.chat import Chat, header_of, padded
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Features, Turn
+from sagittal.runtime import autocast
 from sagittal.score.descriptors import Told
 from sagittal.train.packaged import packaged_table
 from sagittal.train.short_questions import short_question
@@ -134,7 +135,7 @@ class FeatureStore:
 def _looked(model: VLM, bank: TumourBank, number: int) -> Features:
     # A ViT computes alike in training and evaluation: the model is left in the mode that it is in.
     images = torch.from_numpy(bank.load(number).images.astype(np.float32) / 255)[None]
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         return model.look(images, images.new_ones(1, images.shape[1]))
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from sagittal.builders.voxel.structures import structure_table
 from sagittal.models.voxelprompt.preparation import PreparationConfig, prepare
 from sagittal.nn.grids import StreamGrids
+from sagittal.runtime import autocast
 from sagittal.score.overlap import dice
 from sagittal.study import Image, Mask
 from sagittal.train.patches import Patch
@@ -75,7 +76,7 @@ def real_case(
 @torch.no_grad()
 def predicted(eyes: Eyes, one: Case, *, prompted: bool) -> dict[str, NDArray[np.bool_]]:
     """Masks of a case, drawn by prompts or read off the map of everything."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with autocast():
         if not prompted:
             leaf, lesion = eyes.everything(one.patch)
             return _read_off(one.patch.asked, leaf.argmax(dim=0).numpy(), lesion.numpy())

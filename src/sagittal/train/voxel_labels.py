@@ -20,6 +20,7 @@ from torch.nn import functional
 from sagittal.measure.anatomy_atlas import REGIONS
 from sagittal.measure.classes import VOLUME_CLASSES
 from sagittal.nn.vit import ViT
+from sagittal.runtime import autocast
 from sagittal.train.loop import mean_terms
 from sagittal.train.tumour_bank import TumourBank, TumourStudy
 
@@ -83,7 +84,7 @@ class VoxelLabels(nn.Module):
 
     def losses(self, batch: Volumes) -> dict[str, Tensor]:
         """The weighted sum of the cross-entropies, and each of them."""
-        with torch.autocast(batch.images.device.type, torch.bfloat16):
+        with autocast(batch.images.device):
             seen = self.encoder(batch.images)
             lesions = self.lesions(seen.tokens).unflatten(-1, (-1, LESIONS))
             regions = self.regions(seen.tokens).unflatten(-1, (-1, 1 + len(REGIONS)))

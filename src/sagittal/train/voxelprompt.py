@@ -80,7 +80,7 @@ class JointTraining:
         return {"masks": masks, "programs": programs, "score": (masks + programs) / 2}
 
     def _precision(self) -> torch.autocast:
-        return torch.autocast(self.runtime.device.type, dtype=self.runtime.dtype)
+        return self.runtime.autocast()
 
 
 def fine_tune(

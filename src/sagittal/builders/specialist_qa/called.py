@@ -28,7 +28,7 @@ from sagittal.specialists.triggers import Trigger
 #: Share of conversations for which a specialist is chosen among those that were run, where there is one.
 RAN = 0.4
 #: Share of calls of specialists that were not run to which a result is imagined.
-IMAGINED = 0.6
+IMAGINED = 0.85
 #: What a classifier of findings can be asked.
 READ = ("presence", "describe", "classify")
 #: Share of questions to a classifier of findings that are of the film as a whole; of the others, those of

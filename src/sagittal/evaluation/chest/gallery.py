@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sagittal.files import atomic_path
 from sagittal.models.chest.films import prepared
 from sagittal.models.chest.segmenter import LABELS, ChestSegmenter, found_organs
+from sagittal.runtime import autocast
 from sagittal.study import Image
 from sagittal.train.chest_bank import FilmBank
 
@@ -39,7 +40,7 @@ def draw_films(segmenter: ChestSegmenter, images: Iterable[Image], path: Path) -
 @torch.inference_mode()
 def _tile(segmenter: ChestSegmenter, image: Image) -> NDArray[np.uint8]:
     square, _ = prepared(image, segmenter.config.edge)
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         logits = segmenter.network(square[None])[0]
     drawn, _, _ = found_organs(logits.float().softmax(dim=0).numpy(), segmenter.config)
     shown = np.repeat(square[0].numpy()[..., None] * 255, 3, axis=2)

@@ -13,6 +13,7 @@ from sagittal.models.medplib.pictures import frame_of
 from sagittal.models.medplib.words import Speech
 from sagittal.models.vlm.chat import padded
 from sagittal.models.vlm.model import VLM
+from sagittal.runtime import autocast
 from sagittal.train.picture_questions import Question
 from sagittal.train.picture_turns import PictureTurns
 
@@ -65,7 +66,7 @@ def _answered(
 ) -> Iterator[Given]:
     speech = turns.speech
     turn = turns(questions).turn
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         prompt = model.prompt(
             turn.question, turn.features, padded([speech.header] * len(questions)), turn.regions
         )

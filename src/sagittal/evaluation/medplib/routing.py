@@ -13,6 +13,7 @@ from sagittal.evaluation.medplib.asked import grounding_questions, region_questi
 from sagittal.evaluation.medplib.shipped import Asked
 from sagittal.files import atomic_path
 from sagittal.models.vlm.experts import routes_of
+from sagittal.runtime import autocast
 from sagittal.train.picture_questions import Question
 
 #: Questions of each kind.
@@ -66,7 +67,7 @@ def token_shares(asked: Asked, questions: Sequence[Question]) -> dict[str, NDArr
     totals = dict.fromkeys(_KINDS, 0)
     for start in range(0, len(questions), _BATCH):
         turn = asked.turns(questions[start : start + _BATCH]).turn
-        with routes_of(asked.model.language) as routes, torch.autocast("cpu", torch.bfloat16):
+        with routes_of(asked.model.language) as routes, autocast():
             asked.model(turn)
         images = turn.features.tokens.shape[2]
         real = torch.cat([turn.question.real, turn.header.real, turn.answer.real], dim=1)

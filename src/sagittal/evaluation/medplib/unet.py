@@ -16,6 +16,7 @@ from sagittal.evaluation.medplib.variants import UNET_BATCH, UNET_LOOP
 from sagittal.models.medplib.pictures import frame_of, squared
 from sagittal.models.vlm.chat import padded
 from sagittal.nn.text_unet import TextUNet
+from sagittal.runtime import autocast
 from sagittal.train.loop import Loop
 from sagittal.train.medplib import mask_losses, summed
 from sagittal.train.medplib_set import PictureSet, shares_of
@@ -70,7 +71,7 @@ def drawn(
     images = [pictures[one.picture].image for one in asked]
     seen = torch.stack([squared(image, frame_of(image, _EDGE)) for image in images]).float() / 255
     words = padded([on.ground.speech.chat.encode(one.question) for one in asked])
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         logits: Tensor = model(seen, words.ids, words.real)
     return logits
 

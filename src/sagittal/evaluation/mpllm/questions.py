@@ -25,6 +25,7 @@ from sagittal.models.mpllm.tasks import decoded
 from sagittal.models.vlm.chat import Chat, header_of, padded
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Prompt
+from sagittal.runtime import autocast
 from sagittal.score.descriptors import Rated, Told
 from sagittal.train.tumour_bank import TumourBank
 from sagittal.train.tumour_stream import AskedOfLabel, FeatureStore, asked_of
@@ -113,7 +114,7 @@ def put_questions(
         chosen = order[start : start + batch]
         own = [asked[n] for n in chosen]
         question = padded([chat.question(one.question) for one in own])
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             prompt = model.prompt(
                 question, features.of([one.study for one in own]), header_of(chat, len(own))
             )

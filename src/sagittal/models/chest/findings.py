@@ -19,6 +19,7 @@ from sagittal.models.chest.network import ENCODER, FindingsNetwork
 from sagittal.models.chest.segmenter import ORGANS
 from sagittal.models.medplib.pictures import Frame
 from sagittal.nn.vit import ViT, ViTConfig
+from sagittal.runtime import autocast
 from sagittal.study import Image
 
 KIND = "chest-findings"
@@ -111,7 +112,7 @@ class ChestFindings:
             InputError: no film: see :func:`sagittal.models.chest.films.upright`.
         """
         square, frame = prepared(image, self.config.encoder.size[0])
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             told = self.network(square[None])
         findings = told.findings[0].sigmoid().tolist()
         boxes = {

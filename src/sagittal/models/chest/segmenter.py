@@ -25,6 +25,7 @@ from sagittal.models.checkpoint import Accepts, Card, Score, open_checkpoint, sa
 from sagittal.models.chest.films import FILMS, prepared
 from sagittal.models.medplib.pictures import Frame
 from sagittal.nn.flat_unet import FlatUNet, FlatUNetConfig
+from sagittal.runtime import autocast
 from sagittal.study import Image, Mask
 
 KIND = "chest-segmenter"
@@ -116,7 +117,7 @@ class ChestSegmenter:
             blank = np.zeros(image.shape, np.uint8)
             mask = Mask(blank, image.geometry, LABELS, KIND, image.session)
             return ChestMasks(mask, {}, dict.fromkeys(ORGANS, "the film is lateral"), projection)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             logits = self.network(square[None])[0]
         chances = logits.float().softmax(dim=0).numpy()
         drawn, certainty, missing = found_organs(chances, self.config)
@@ -133,7 +134,7 @@ class ChestSegmenter:
             InputError: as :meth:`segment`.
         """
         square, _ = prepared(image, self.config.edge)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             logits = self.network(torch.stack([torch.rot90(square, turn, (1, 2)) for turn in range(4)]))
         sure = []
         for chances in logits.float().softmax(dim=1).numpy():

@@ -14,6 +14,7 @@ from sagittal.models.voxelprompt.config import VoxelPromptConfig
 from sagittal.models.voxelprompt.preparation import prepare
 from sagittal.nn.grids import StreamGrids
 from sagittal.nn.stream_unet import VolumeEncoder, VolumeGenerator
+from sagittal.runtime import autocast
 from sagittal.study import Image, Mask
 
 if TYPE_CHECKING:
@@ -88,5 +89,4 @@ class CodebookEyes:
         return torch.stack([self.codes[name] for name in structures])
 
     def _precision(self, device: torch.device) -> torch.autocast:
-        dtype = self.runtime.dtype if self.runtime is not None else torch.bfloat16
-        return torch.autocast(device.type, dtype=dtype, enabled=self.runtime is not None)
+        return autocast(device, wanted=self.runtime is not None)

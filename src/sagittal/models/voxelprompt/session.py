@@ -22,7 +22,7 @@ from sagittal.models.voxelprompt.preparation import PreparedVolume, prepare
 from sagittal.models.voxelprompt.words import acquisition_words, encoded_words
 from sagittal.nn.grids import StreamGrids
 from sagittal.nn.stream_unet import Prepared
-from sagittal.runtime import Runtime, one_thread
+from sagittal.runtime import Runtime, autocast, one_thread
 from sagittal.study import Image, Mask
 
 #: Tokens of one program at most: the longest of the core's programs has about half of them.
@@ -217,9 +217,7 @@ class VoxelPromptToolbox:
         return states
 
     def _precision(self) -> torch.autocast:
-        wanted = self.runtime is not None
-        dtype = self.runtime.dtype if self.runtime is not None else torch.bfloat16
-        return torch.autocast(self.model.device.type, dtype=dtype, enabled=wanted)
+        return autocast(self.model.device, wanted=self.runtime is not None)
 
 
 def open_session(

@@ -15,7 +15,7 @@ from sagittal.models.voxelprompt.preparation import PreparationConfig, PreparedV
 from sagittal.nn.grids import StreamGrids
 from sagittal.nn.single_task import SingleTaskClassifier, SingleTaskUNet
 from sagittal.nn.stream_unet import StreamUNetConfig
-from sagittal.runtime import Runtime
+from sagittal.runtime import Runtime, autocast
 from sagittal.study import KINDS, Image, Mask
 
 KIND = "voxelprompt-single-task"
@@ -97,8 +97,7 @@ def _run(
     device = next(network.parameters()).device
     grids = StreamGrids.of([p.frame.grid for p in prepared], config.vision.levels)
     volumes = [torch.from_numpy(p.data).to(device)[None] for p in prepared]
-    dtype = runtime.dtype if runtime is not None else torch.bfloat16
-    with torch.autocast(device.type, dtype=dtype, enabled=runtime is not None):
+    with autocast(device, wanted=runtime is not None):
         logits: Tensor = network(volumes, grids)
     return logits
 
