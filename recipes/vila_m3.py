@@ -4,7 +4,7 @@
     python recipes/vila_m3.py copy --data DATA
     python recipes/vila_m3.py words --data DATA
     python recipes/vila_m3.py all --data DATA
-    python recipes/vila_m3.py more --data DATA --begin CHECKPOINT
+    torchrun --nproc-per-node=2 recipes/vila_m3.py more --data DATA --begin CHECKPOINT
     python recipes/vila_m3.py ship --data DATA --ship src/sagittal/weights
 
 ``bank`` runs the specialists; with ``--part 0/2`` and ``--part 1/2`` two processes share it. ``copy`` teaches
@@ -67,7 +67,7 @@ SCAN = Path("totalseg_refs") / "example_ct_sm.nii.gz"
 SLAKE = Path("slake_json") / "Slake1.0" / "train.json"
 #: Share of batches in which no specialist may be called.
 ALONE = 0.12
-STEPS = {"copy": 1_500, "words": 4_500, "all": 400, "more": 2_800}
+STEPS = {"copy": 1_500, "words": 4_500, "all": 400, "more": 1_400}
 _LOOPS = {
     "copy": LoopConfig(
         steps=STEPS["copy"], rate=2e-3, hidden_rate=4e-3, warm_up=50, decay=0.0, mean_over=50,
@@ -82,7 +82,7 @@ _LOOPS = {
         save_every=50, score_every=200,
     ),
     "more": LoopConfig(
-        steps=STEPS["more"], rate=8e-4, hidden_rate=2.4e-3, warm_up=100, decay=0.02, mean_over=200,
+        steps=STEPS["more"], rate=1e-3, hidden_rate=3e-3, warm_up=60, decay=0.02, mean_over=150,
         save_every=100, score_every=700,
     ),
 }  # fmt: skip
