@@ -25,7 +25,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 
 from sagittal.asking.models import Offer
 from sagittal.asking.vila_m3 import VilaM3Answerer
@@ -48,7 +47,7 @@ from sagittal.splits import Split
 from sagittal.train.consulted_studies import Wanted, film_studies, head_studies, nih_studies, slice_studies
 from sagittal.train.copying import CopyTraining
 from sagittal.train.decoder_texts import slake_pairs
-from sagittal.train.loop import Loop, LoopConfig, use_mean
+from sagittal.train.loop import Loop, LoopConfig, training_processes, use_mean
 from sagittal.train.mpllm import freeze_encoder, hidden_matrices, layer_matrices, rounded
 from sagittal.train.shown_pictures import Pictures, pictures_of
 from sagittal.train.talks import LivePictures, SeenPictures, TalkStream, TalkTraining
@@ -163,7 +162,7 @@ def _shipped_before(given: argparse.Namespace) -> tuple[VLM, Chat]:
 
 def _loop(step: str) -> LoopConfig:
     """A batch of each step for each process, as many as were started."""
-    return replace(_LOOPS[step], accumulate=PartialState().num_processes)
+    return replace(_LOOPS[step], accumulate=training_processes().num_processes)
 
 
 def _copy(given: argparse.Namespace) -> None:

@@ -213,7 +213,7 @@ def test_the_curve_has_the_means_of_the_terms(tmp_path: Path) -> None:
 
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     """No dropout here: each process has random numbers of its own."""
-    _launched(tmp_path / "one", [])
+    _launched(tmp_path / "one", [], 1)
     _launched(tmp_path / "two", ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"])
     _require_same(tmp_path / "one", tmp_path / "two")
 
@@ -233,14 +233,14 @@ def test_two_machines_train_as_one(tmp_path: Path) -> None:
         ]
         for run in runs:
             run.result()
-    _launched(tmp_path / "one", [])
+    _launched(tmp_path / "one", [], 1)
     _require_same(tmp_path / "one", tmp_path / "both")
 
 
-def _launched(out: Path, launch: list[str]) -> None:
+def _launched(out: Path, launch: list[str], processes: int = 2) -> None:
     program = Path(__file__).with_name("two_processes.py")
     done = subprocess.run(
-        [sys.executable, *launch, str(program), str(out)],
+        [sys.executable, *launch, str(program), str(out), str(processes)],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]

@@ -1,11 +1,8 @@
-"""Run by test_train_loop: a few steps on the CPU, in as many processes as were started."""
+"""Run by test_train_loop with a folder and how many processes were started: a few steps on the CPU."""
 
 import math
-import os
 import sys
 from dataclasses import replace
-
-os.environ["ACCELERATE_USE_CPU"] = "true"
 
 import torch
 from torch import nn
@@ -26,11 +23,13 @@ def main() -> None:
         return {"loss": (given - data.sum(dim=1)).square().mean()}
 
     config = LoopConfig(steps=6, rate=0.05, warm_up=2, accumulate=4, save_every=3, report_every=2)
-    done = Loop(both, config, loss, sys.argv[1]).run()
+    loop = Loop(both, config, loss, sys.argv[1])
+    assert loop.processes.num_processes == int(sys.argv[2])
+    done = loop.run()
     # Where one machine's time is up, all stop at the same step.
     again = Loop(both, replace(config, steps=9), loss, f"{sys.argv[1]}-timed")
     stopped = again.run(minutes=0.0 if again.processes.process_index else math.inf)
-    assert (done.step, stopped.step) == (6, 0 if again.processes.num_processes > 1 else 9)
+    assert (done.step, stopped.step) == (6, 0 if int(sys.argv[2]) > 1 else 9)
 
 
 main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,11 @@ class Curve:
 
     def __init__(self, folder: Path) -> None:
         self.path = self.path_in(folder)
-        self._events = _event_writer(folder)
+
+    @cached_property
+    def _events(self) -> SummaryWriter | None:
+        """Made with the first line: of several processes, one writes."""
+        return _event_writer(self.path.parent)
 
     @staticmethod
     def path_in(folder: Path) -> Path:

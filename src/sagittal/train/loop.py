@@ -103,6 +103,15 @@ class Progress:
         own[1] += 1
 
 
+def training_processes() -> PartialState:
+    """The processes that were started together; on processors where there is no GPU.
+
+    Not told that it is to use processors, accelerate takes processes that were started together without a
+    GPU for as many single ones, each of which would train by itself.
+    """
+    return PartialState(cpu=not torch.cuda.is_available())
+
+
 class Loop:
     """Trains the parameters of a module that want gradients.
 
@@ -133,7 +142,7 @@ class Loop:
         hidden: Iterable[nn.Parameter] = (),
     ) -> None:
         self.module, self.config, self.loss, self.scores, self.say = module, config, loss, scores, say
-        self.out, self.processes = Path(out), PartialState()
+        self.out, self.processes = Path(out), training_processes()
         self.weights = [p for p in module.parameters() if p.requires_grad]
         if not self.weights:
             raise ConfigError("Nothing is to be trained.", expected="a parameter that wants a gradient")
