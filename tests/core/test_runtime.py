@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from sagittal.runtime import available_cores, one_thread, runtime
+from sagittal.runtime import autocast, available_cores, one_thread, runtime
 
 torch = pytest.importorskip("torch")
 
@@ -34,6 +34,30 @@ def test_a_runtime_takes_the_cores_that_the_process_may_use() -> None:
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision"),
+    [
+        ("AVX512", torch.bfloat16),
+        ("AVX2", torch.float32),
+        ("DEFAULT", torch.float32),
+        ("NO AVX", torch.float32),
+    ],
+)
+def test_processors_take_products_in_bfloat16_where_that_is_fast(
+    capability: str, precision: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    chosen = runtime("cpu", threads=1)
+    assert chosen.dtype is precision
+    one = torch.ones(2, 2)
+    with chosen.autocast():
+        assert (one @ one).dtype is precision
+    with autocast():
+        assert (one @ one).dtype is precision
+    with autocast("cpu", wanted=False):
+        assert (one @ one).dtype is torch.float32
 
 
 # In a process of its own: the allocator's options stay for good.

@@ -24,6 +24,7 @@ from sagittal.errors import ConfigError, IntegrityError
 from sagittal.files import atomic_path
 from sagittal.runtime import trim_memory
 from sagittal.train.curve import Curve
+from sagittal.train.muon import Muon
 
 #: From a batch's number to its loss and whatever else is to be written into the curve.
 BatchLoss = Callable[[int], Mapping[str, Tensor]]
@@ -325,12 +326,7 @@ def _optimisers(
     if groups:
         made.append(torch.optim.AdamW(groups, config.rate, config.betas))
     if hidden:
-        # The size of an update is that of AdamW's at the same rate, whatever the matrix's shape.
-        made.append(
-            torch.optim.Muon(
-                hidden, config.hidden_rate, weight_decay=config.decay, adjust_lr_fn="match_rms_adamw"
-            )
-        )
+        made.append(Muon(hidden, config.hidden_rate, config.decay))
     for optimiser in made:
         for group in optimiser.param_groups:
             group["initial_lr"] = group["lr"]
