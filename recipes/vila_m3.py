@@ -66,7 +66,7 @@ SCAN = Path("totalseg_refs") / "example_ct_sm.nii.gz"
 SLAKE = Path("slake_json") / "Slake1.0" / "train.json"
 #: Share of batches in which no specialist may be called.
 ALONE = 0.12
-STEPS = {"copy": 1_500, "words": 4_500, "all": 400, "more": 1_400}
+STEPS = {"copy": 1_500, "words": 4_500, "all": 400, "more": 1_200}
 _LOOPS = {
     "copy": LoopConfig(
         steps=STEPS["copy"], rate=2e-3, hidden_rate=4e-3, warm_up=50, decay=0.0, mean_over=50,
@@ -82,7 +82,7 @@ _LOOPS = {
     ),
     "more": LoopConfig(
         steps=STEPS["more"], rate=1e-3, hidden_rate=3e-3, warm_up=60, decay=0.02, mean_over=150,
-        save_every=100, score_every=700,
+        save_every=50, score_every=600,
     ),
 }  # fmt: skip
 
