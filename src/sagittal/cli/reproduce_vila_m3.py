@@ -46,7 +46,7 @@ def vila_m3_page(model: str, data: Path, questions: Path, work: Path, green: Pat
 
     folder = find_checkpoint(model)
     [offer] = offers(folder)
-    curves = {stage: work.parent / "vila_m3" / stage / "curve.jsonl" for stage in ("words", "all")}
+    curves = {stage: work.parent / "vila_m3" / stage / "curve.jsonl" for stage in ("words", "all", "more")}
     final = list(brain_replies(offer, data, final=True, say=_say))
     others = list(brain_replies(offer, data, final=False, say=_say))
     films = list(film_replies(offer, data, _say))
