@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -204,7 +205,14 @@ def _train(given: argparse.Namespace) -> None:
 
 
 def _ship(given: argparse.Namespace) -> None:
-    step = next(step for step in ("more", "all", "words") if (given.out / step / "last.pt").is_file())
+    ended = [given.out / step / "last.pt" for step in ("words", "all", "more")]
+    found = [path for path in ended if path.is_file()]
+    if not found:
+        # As an error of argparse has it.
+        print(f"Nothing was trained yet: {given.out} holds none of words, all and more.", file=sys.stderr)
+        raise SystemExit(2)
+    # A step that was run again counts, not the one that once came after it.
+    step = max(found, key=lambda path: path.stat().st_mtime).parent.name
     model, chat = _shipped_before(given) if step == "more" else _begun(given)
     # Where it was frozen, the encoder is not among what the mean is of.
     if step != "all":

@@ -103,6 +103,8 @@ def test_a_study_that_was_cut_off_leaves_nothing(study, tmp_path):
 def test_a_damaged_case_is_told(study, tmp_path):
     write_case(tmp_path, study, ORIGIN, CALLS[:1], PROGRAMS, Pool())
     path = next(tmp_path.glob(f"*/{CASE}"))
-    path.write_text(path.read_text().replace('"patient"', '"nobody"'))
-    with pytest.raises(FileFormatError, match="damaged"):
-        read_bank(tmp_path)
+    whole = path.read_bytes()
+    for damaged in (whole.replace(b'"patient"', b'"nobody"'), whole[:-9], b"\xff" + whole):
+        path.write_bytes(damaged)
+        with pytest.raises(FileFormatError, match="damaged"):
+            read_bank(tmp_path)

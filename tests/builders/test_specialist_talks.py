@@ -249,6 +249,12 @@ def test_a_tiny_model_learns_a_batch_by_heart():
     replies = [talk.turns[1].reply for talk in batch.talks if len(talk.turns) > 1]
     assert terms["answer"] == pytest.approx(_first_tokens(model, stream, batch, len(replies)), rel=0.1)
     assert float(more.loss(1)["text"].detach()) != terms["text"] and "text" not in training.loss(0)
+    # A mean over no second replies is none, not zero.
+    firsts = Batch(batch.system, tuple(talk for talk in batch.talks if len(talk.turns) == 1))
+    short = TalkStream(lambda number: firsts, LivePictures(model, pictures), chat)
+    with torch.no_grad():
+        alone = TalkTraining(model, short, stream).loss(0)
+    assert "answer" not in alone and float(alone["loss"]) == float(alone["words"] + alone["choice"])
 
 
 @torch.no_grad()

@@ -38,9 +38,10 @@ def test_numbered_lines_are_questions_and_the_rest_is_not(tmp_path):
         ("Find it.", "<VISTA3D(bone lesion)>"),
     ]
     assert len({item.id for item in found}) == 4
-    (tmp_path / "llama_gen_expert_qa_lesions.json").write_text("[{}]")
-    with pytest.raises(FileFormatError, match="no published wordings"):
-        read_published(tmp_path)
+    for damaged in (b"[{}]", b"[", b"\xff"):
+        (tmp_path / "llama_gen_expert_qa_lesions.json").write_bytes(damaged)
+        with pytest.raises(FileFormatError, match="no published wordings"):
+            read_published(tmp_path)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the published wordings are not here")

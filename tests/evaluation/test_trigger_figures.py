@@ -56,6 +56,7 @@ def test_the_independent_questions_are_read(tmp_path):
     items = read_items(QUESTIONS)
     assert len(items) == 308 and {item.kind for item in items} == {"one", "none", "unsuitable"}
     assert all(bool(item.calls) == (item.kind == "one") for item in items)
-    (tmp_path / "x").write_text("{}")
-    with pytest.raises(FileFormatError):
-        read_items(tmp_path / "x")
+    for damaged in (b"{}", b"{", b"\xff"):
+        (tmp_path / "x").write_bytes(damaged)
+        with pytest.raises(FileFormatError):
+            read_items(tmp_path / "x")

@@ -15,8 +15,9 @@ from sagittal.evaluation.vila_m3.brain import BrainReply, brain_figures, brain_l
 from sagittal.evaluation.vila_m3.films import FilmReply, film_figures, film_lines, word_figures
 from sagittal.evaluation.vila_m3.page import cost_lines, fit_power_law, learning_lines, trigger_lines
 from sagittal.evaluation.vila_m3.plain_pictures import plain_pictures
-from sagittal.evaluation.vila_m3.retention import answer_losses
+from sagittal.evaluation.vila_m3.retention import answer_losses, unread
 from sagittal.evaluation.vila_m3.triggers import Triggered, TriggerItem
+from sagittal.language.specialist_answers import Drawn, mask_answer
 from sagittal.models.vlm.chat import OwnChat
 from sagittal.models.vlm.decoder import load_decoder
 from sagittal.score.descriptors import Figure
@@ -36,19 +37,32 @@ def said(text, way="with", called=("Eyes",), abstained=False, seconds=1.0, ml=No
     ("asked", "text", "read"),
     [
         ("presence", "Yes: whole tumour was found on the left; it measures 4 mL.", "yes"),
-        ("presence", "The whole tumour measures 43.9 mL.", "yes"),
+        ("presence", "Size: the whole tumour measures 43.9 mL.", "yes"),
+        ("presence", "Side: not measured; the whole tumour is shown in vermilion.", "yes"),
+        ("presence", "Outline: the whole tumour in vermilion; it measures 43.9 mL.", "yes"),
         ("presence", "No whole tumour was found.", "no"),
-        ("presence", "The specialist found no whole tumour.", "no"),
+        ("presence", "No answer: the specialist does not tell that.", None),
         ("presence", "It shows the head.", None),
-        ("side", "The whole tumour lies on both sides.", "bilateral"),
-        ("side", "The whole tumour lies on the right.", "right"),
-        ("side", "The whole tumour is shown in vermilion; its side was not measured.", None),
-        ("size", "The whole tumour measures 43.9 mL.", 43.9),
+        ("side", "Side: the whole tumour lies on both sides.", "bilateral"),
+        ("side", "Yes: whole tumour was found on the right; it measures 43.9 mL.", "right"),
+        ("side", "Side: not measured; the whole tumour is shown in vermilion.", None),
+        ("size", "Size: the whole tumour measures 43.9 mL.", 43.9),
+        ("size", "Size: the whole tumour could not be measured.", None),
         ("size", "No whole tumour was found.", None),
     ],
 )
 def test_what_a_reply_comes_to(asked, text, read):
     assert read_reply(asked, text) == read
+
+
+@pytest.mark.parametrize("intent", ["presence", "size", "side", "segment"])
+def test_every_answer_about_a_mask_is_read(intent):
+    tumour = Drawn("whole tumour", "vermilion", "43.9 mL", "left")
+    answer = mask_answer(intent, "whole tumour", [tumour], ())
+    assert read_reply("presence", answer) == "yes"
+    assert read_reply("side", answer) == (None if intent == "size" else "left")
+    assert read_reply("size", answer) == (None if intent == "side" else 43.9)
+    assert read_reply("presence", mask_answer(intent, "whole tumour", [], ())) == "no"
 
 
 def brain(case, asked, truth, *replies, source=EXPERTS):
@@ -164,6 +178,12 @@ def test_a_model_that_knows_nothing_has_the_loss_of_its_vocabulary():
     chat = OwnChat(tokenizer)
     found = answer_losses(language, chat, [("Is it large?", "Yes."), ("Where?", "On the left side of it.")])
     assert isinstance(found, Figure) and found.value == pytest.approx(math.log(chat.size), rel=1e-4)
+
+
+def test_pairs_that_training_read_are_not_scored_and_no_pair_twice():
+    read = [("Is it large?", "Yes."), ("Where?", "Left.")]
+    pairs = [("Where?", "Left."), ("Is it large?", "No."), ("Why?", "?"), ("Is it large?", "No.")]
+    assert unread(pairs, read) == [("Is it large?", "No."), ("Why?", "?")]
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real images are not here")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sagittal.models.decoding import Constraint, GrowingContext
+from sagittal.models.decoding import GrowingContext
 from sagittal.models.medplib.pictures import squared_pixels
 from sagittal.models.vlm.chat import Chat, padded
 from sagittal.models.vlm.model import VLM
@@ -25,7 +25,7 @@ from sagittal.specialists.triggers import Trigger, TriggerConstraint, find_trigg
 #: (rows, columns, 3) in 8 bits, as it is shown.
 Pixels = NDArray[np.uint8]
 
-# Tokens of a reply: a report of many findings, or all structures of a head, is said whole.
+# Tokens of a reply in free words.
 _LONGEST = 400
 # System prompts whose keys and values are kept: those of a few kinds of image.
 _KEPT = 4
@@ -112,13 +112,14 @@ class VilaM3Voice:
                 self.context.append_tokens(self._ids(chat.again))
             self._hear(picture, words)
             constraint = self._constraint(told, last=last)
-            [said] = self.context.generate(max_tokens=_LONGEST, stop={chat.end}, constraint=constraint)
+            longest = constraint.longest if isinstance(constraint, OneOf) else _LONGEST
+            [said] = self.context.generate(max_tokens=longest, stop={chat.end}, constraint=constraint)
         words = " ".join(chat.decode(said).split())
-        self._calls = find_triggers(words)
+        self._calls = list(dict.fromkeys(find_triggers(words)))
         self._called.update(map(str, self._calls))
         return words if said and said[-1] == chat.end else _whole_sentences(words)
 
-    def _constraint(self, told: Sequence[Told], *, last: bool) -> Constraint:
+    def _constraint(self, told: Sequence[Told], *, last: bool) -> OneOf | TriggerConstraint:
         """What may be said: of one result, answers that it supports; else words, and calls of the cards."""
         vocabulary, end = self._loaded.vocabulary, self._loaded.chat.end
         if len(told) == len(self._calls) == 1:

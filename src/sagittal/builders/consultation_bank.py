@@ -97,9 +97,9 @@ def read_bank(home: str | Path) -> list[tuple[Path, CaseRecord]]:
     found = []
     for path in sorted(home.glob(f"*/{CASE}")):
         with storage_errors(path):
-            text = path.read_text("utf-8")
+            data = path.read_bytes()
         try:
-            found.append((path.parent, CaseRecord.model_validate(json.loads(text))))
+            found.append((path.parent, CaseRecord.model_validate(json.loads(data))))
         except (ValueError, ValidationError) as error:
             raise FileFormatError("A consultation is damaged.", got=f"{path}: {error}") from error
     if not found:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BATCHES = 60
 _SEED = 77
 _PUBLISHED = Path("vila_m3_expert_qa") / "m3" / "data_prepare" / "experts" / "llama_output"
-_SLAKE = Path("slake_json") / "Slake1.0" / "test.json"
+_SLAKE = Path("slake_json") / "Slake1.0"
 
 
 def vila_m3_page(model: str, data: Path, questions: Path, work: Path, green: Path | None = None) -> list[str]:
@@ -128,18 +128,19 @@ def _asked(
 
 def _retention(folder: Path, data: Path) -> list[str]:
     from sagittal.evaluation.vila_m3.page import retention_lines
-    from sagittal.evaluation.vila_m3.retention import answer_losses
+    from sagittal.evaluation.vila_m3.retention import answer_losses, unread
     from sagittal.models.vlm.chat import OwnChat
     from sagittal.models.vlm.decoder import load_decoder
     from sagittal.models.vlm.storage import load_vlm
     from sagittal.train.decoder_texts import slake_pairs
     from sagittal.weights import find_checkpoint
 
-    pairs = slake_pairs(data / _SLAKE)
+    pairs = slake_pairs(data / _SLAKE / "test.json")
+    fresh = unread(pairs, slake_pairs(data / _SLAKE / "train.json"))
     before, tokenizer = load_decoder(find_checkpoint("decoder-small"))
     after, chat, _ = load_vlm(folder, task="vila-m3")
-    losses = answer_losses(before, OwnChat(tokenizer), pairs), answer_losses(after.language, chat, pairs)
-    return retention_lines(*losses, len(pairs))
+    losses = answer_losses(before, OwnChat(tokenizer), fresh), answer_losses(after.language, chat, fresh)
+    return retention_lines(*losses, len(fresh), len(pairs))
 
 
 def _say(line: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from sagittal.language.number_words import with_number_words
 from sagittal.language.report_sentences import report_of
 
 #: How a reply begins that answers nothing, and says why.
@@ -33,7 +34,7 @@ class Drawn:
     """One label of a mask as it was told.
 
     Attributes:
-        label: its name.
+        label: its name, numbers in it in words.
         colour: in the overlay.
         size: with its unit.
         side: of the head; empty where it was not told.
@@ -45,6 +46,9 @@ class Drawn:
     size: str
     side: str = ""
     of_picture: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", with_number_words(self.label))
 
     @classmethod
     def of(cls, label: str, colour: str, facts: Sequence[str]) -> Self:
@@ -76,7 +80,7 @@ def mask_answer(intent: str, thing: str, drawn: Sequence[Drawn], whole: Sequence
         whole: what was measured on all of them together.
     """
     if not drawn:
-        return f"No {thing} was found."
+        return f"No {with_number_words(thing)} was found."
     ratio = next((float(w.removeprefix(_RATIO)) for w in whole if w.startswith(_RATIO)), None)
     if ratio is not None and intent in ("size", "presence", "describe"):
         written = whole[0].removeprefix(_RATIO)
@@ -120,7 +124,7 @@ def film_answer(positive: Mapping[str, bool], thing: str) -> str:
         return report_of(positive)
     if thing in positive:
         return f"Finding: {thing}: {'yes' if positive[thing] else 'no'}."
-    return f"{DECLINED} the specialist does not tell {thing}."
+    return f"{DECLINED} the specialist does not tell {with_number_words(thing)}."
 
 
 def class_answer(positive: Mapping[str, bool]) -> str:
@@ -131,7 +135,7 @@ def class_answer(positive: Mapping[str, bool]) -> str:
 
 def declined(thing: str) -> str:
     """Where no specialist suits question and images; like a call, it says first what is meant."""
-    return f"{thing}: {DECLINED} no specialist at hand can look for it here."
+    return f"{with_number_words(thing)}: {DECLINED} no specialist at hand can look for it here."
 
 
 def abstention(reply: str) -> str | None:

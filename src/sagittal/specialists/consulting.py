@@ -113,8 +113,10 @@ class ConsultingPlanner:
                 return
         feedback = yield self._answer(reply)
         if feedback.error is not None:
-            # It stated what no step computed; nothing of that is shown.
-            yield _abstain("the model stated a number that nothing measured")
+            # Nothing of what may not be said is shown.
+            stated = feedback.error.code == "unsupported-number"
+            what = "stated a number that nothing measured" if stated else "said what cannot be shown"
+            yield _abstain(f"the model {what}")
 
     # -- calls -------------------------------------------------------------------------------
 

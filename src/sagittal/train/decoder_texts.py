@@ -40,11 +40,17 @@ def slake_pairs(path: str | Path, languages: Sequence[str] = ("en",)) -> list[Pa
     """
     path = Path(path)
     with storage_errors(path):
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
+    expected = "a JSON list of objects with q_lang, question and answer"
     try:
-        return [(q["question"], str(q["answer"])) for q in json.loads(text) if q["q_lang"] in languages]
+        asked = json.loads(data)
+        if not isinstance(asked, list):
+            raise TypeError(f"a JSON {type(asked).__name__}")
+        return [(str(q["question"]), str(q["answer"])) for q in asked if q["q_lang"] in languages]
     except (ValueError, KeyError, TypeError) as error:
-        raise FileFormatError("This is no file of SLAKE's questions.", got=f"{path}: {error}") from error
+        raise FileFormatError(
+            "This is no file of SLAKE's questions.", expected=expected, got=f"{path}: {error}"
+        ) from error
 
 
 class DecoderTexts:

@@ -157,7 +157,7 @@ class TalkTraining:
 
     def _loss(self, stream: TalkStream, number: int) -> Mapping[str, Tensor]:
         batch = stream.make(number)
-        losses, chooses, opens = [], [], [torch.zeros(0)]
+        losses, chooses, opens = [], [], []
         for talks in _of_one_length(batch.talks):
             with autocast():
                 briefed, rounds = stream.rounds(Batch(batch.system, talks))
@@ -172,8 +172,10 @@ class TalkTraining:
                 else:
                     opens.append(own[:, 0][said.reply.real[:, 0]])
         words, choice = torch.cat(losses).mean(), torch.cat(chooses).mean()
-        told = torch.cat(opens)
-        answer = told.mean() if len(told) else words.new_zeros(())
+        if not opens:
+            # What was not asked has no mean.
+            return {"loss": words + choice, "words": words, "choice": choice}
+        answer = torch.cat(opens).mean()
         loss = words + choice + ANSWER_WEIGHT * answer
         return {"loss": loss, "words": words, "choice": choice, "answer": answer}
 

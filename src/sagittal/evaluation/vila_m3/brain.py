@@ -32,8 +32,10 @@ QUESTIONS: Mapping[str, tuple[str, ...]] = {
 _SIDES = {
     "on the left": "left", "on the right": "right", "on both sides": "bilateral", "in the midline": "midline",
 }  # fmt: skip
-_NO = re.compile(r"No\b|The specialist found no\b")
-_YES = re.compile(r"Yes\b|.*\b(?:measures|lies|outlined)\b")
+# Openings of answers (:mod:`sagittal.language.specialist_answers`): what has a size, a side or an outline is
+# there.
+_NO = re.compile(r"No\b(?! answer:)")
+_YES = re.compile(r"(?:Yes|Size|Side|Outline):")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) mL")
 _METRICS = {
     "size in words, median error": "median relative error",

@@ -55,10 +55,11 @@ def cost_lines(replies: Sequence[Reply]) -> list[str]:
     ]  # fmt: skip
 
 
-def retention_lines(before: Figure, after: Figure, pairs: int) -> list[str]:
-    """Loss of answers on held-out text, in nats a token."""
+def retention_lines(before: Figure, after: Figure, scored: int, pairs: int) -> list[str]:
+    """Loss of answers that no training read, in nats a token; ``scored`` of a test set's ``pairs``."""
     return [
-        f"{pairs:,} questions and answers of SLAKE's test set, words alone, in nats a token: "
+        f"{scored:,} questions with answers of SLAKE's test set, words alone, each once; the others of its "
+        f"{pairs:,} stand word for word in the training file, which both models read. In nats a token: "
         f"`decoder-small` {before.text()}, the language model after VILA-M3's training {after.text()}.",
         "",
     ]

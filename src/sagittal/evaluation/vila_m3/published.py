@@ -38,9 +38,9 @@ def read_published(folder: str | Path) -> list[TriggerItem]:
     for name in (_ARGUMENTS, _LESIONS):
         path = Path(folder) / name
         with storage_errors(path):
-            text = path.read_text("utf-8")
+            data = path.read_bytes()
         try:
-            found += _items(name, json.loads(text))
+            found += _items(name, json.loads(data))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise FileFormatError("These are no published wordings.", got=f"{path}: {error}") from error
     return found

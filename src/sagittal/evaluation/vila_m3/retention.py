@@ -1,8 +1,8 @@
-"""How much of its language a model kept: the loss on text that it was not trained on, before and after."""
+"""How much of its language a model kept: the loss on answers that no training read, before and after."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,16 @@ from sagittal.score.descriptors import Figure, resampled
 from sagittal.train.decoder_texts import Pair
 
 _TOGETHER = 32
+
+
+def unread(pairs: Iterable[Pair], read: Iterable[Pair]) -> list[Pair]:
+    """Each pair once that does not stand among those that were read.
+
+    Most of SLAKE's test questions stand word for word, with the same answer, in its training file, about
+    another image: without the image these pairs are training data.
+    """
+    known = set(read)
+    return [pair for pair in dict.fromkeys(pairs) if pair not in known]
 
 
 @torch.no_grad()

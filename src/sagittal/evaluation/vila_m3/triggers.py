@@ -83,9 +83,9 @@ def read_items(path: str | Path) -> list[TriggerItem]:
     """
     path = Path(path)
     with storage_errors(path):
-        lines = path.read_text("utf-8").splitlines()
+        data = path.read_bytes()
     try:
-        return [_item(json.loads(line)) for line in lines if line.strip()]
+        return [_item(json.loads(line)) for line in data.decode().splitlines() if line.strip()]
     except (ValueError, KeyError, TypeError) as error:
         raise FileFormatError("These are no questions for specialists.", got=f"{path}: {error}") from error
 
