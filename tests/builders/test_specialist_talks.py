@@ -281,3 +281,14 @@ def test_pictures_that_were_seen_once_are_those_that_are_looked_at():
     assert torch.equal(one.present, other.present) and one.present[:, 0].tolist() == [True, False, True]
     torch.testing.assert_close(one.tokens.float(), other.tokens, atol=2e-2, rtol=2e-2)
     assert not other.tokens[1].any() and not re.search("nan", str(other.tokens))
+
+
+def test_a_specialist_that_cannot_look_at_a_study_is_not_called_for_it():
+    """A bank may hold calls that failed for that; nobody who asks about such a study is shown the card."""
+    unsuited = "DeepBET: no result, it does not suit these images."
+    calls = {("flair",): a_call("DeepBET", "brain", unsuited, failed=True)}
+    calls["t1",] = a_call("DeepBET", "brain", "DeepBET: no result, it failed.", failed=True)
+    cases = [(a_case(kinds, "volume", call), 0, (None,)) for kinds, call in calls.items()]
+    make = TalkMaker(Shown(cases, SHOWN.plain), CARDS, 1)
+    told = [turn.words for n in range(80) for talk in make(n).talks for turn in talk.turns[1:]]
+    assert any("it failed" in words for words in told) and not any("does not suit" in w for w in told)

@@ -80,8 +80,7 @@ def slice_studies(
         at = int(rng.integers(int(0.35 * depth), int(0.75 * depth)))
         flat = image.crop((0, 0, at), (*image.shape[:2], at + 1))
         study = Study(f"slice-{world}-{split}-{index:04d}", made.study.patient, (flat,))
-        calls = (Trigger("TumourType", "tumour type"), Trigger("DeepBET", "brain"))
-        yield Wanted(study, _origin(made.facts["head"], split), calls[: 2 if index % 8 == 0 else 1])
+        yield Wanted(study, _origin(made.facts["head"], split), (Trigger("TumourType", "tumour type"),))
 
 
 def film_studies(split: Split, count: int, part: tuple[int, int] = (0, 1)) -> Iterator[Wanted]:
@@ -117,7 +116,7 @@ def _head_calls(world: str, study: Study, rng: np.random.Generator) -> tuple[Tri
     if tumour and rng.random() < 0.25:
         calls.append(Trigger("Eyes", "white matter hyperintensities"))
     calls.append(Trigger("Eyes", str(rng.choice(ANATOMY))))
-    if any(image.kind == "t1" for image in study.images) or rng.random() < 0.2:
+    if any(image.kind == "t1" for image in study.images):
         calls.append(Trigger("DeepBET", "brain"))
     return tuple(calls)
 

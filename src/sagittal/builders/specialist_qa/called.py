@@ -23,6 +23,7 @@ from sagittal.language.specialist_things import IMAGED
 from sagittal.specialists.card import SpecialistCard
 from sagittal.specialists.feedback import colour_name
 from sagittal.specialists.prompting import told_again
+from sagittal.specialists.suiting import suits
 from sagittal.specialists.triggers import Trigger
 
 #: Share of conversations for which a specialist is chosen among those that were run, where there is one.
@@ -58,7 +59,11 @@ class Called:
         self._calls: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
         for place, (case, _, _) in enumerate(shown.cases):
             for number, call in enumerate(case.calls):
-                self._calls[call.specialist, call.argument].append((place, number))
+                if call.specialist not in cards:
+                    continue
+                # What cannot look at a study is not offered to who asks about it, either.
+                if suits(cards[call.specialist], case.kinds, case.looks_at == "picture"):
+                    self._calls[call.specialist, call.argument].append((place, number))
 
     def __call__(self, offers: Sequence[Offer], rng: np.random.Generator) -> Talk | None:
         """A conversation about one of the cards' things; ``None`` where nothing can be asked of it."""

@@ -9,11 +9,12 @@ import torch
 
 from sagittal.builders.specialist_qa.maker import TalkMaker
 from sagittal.builders.specialist_qa.talks import Talk
-from sagittal.evaluation.vila_m3.triggers import Triggered, TriggerItem, suits
+from sagittal.evaluation.vila_m3.triggers import Triggered, TriggerItem
 from sagittal.models.decoding import GrowingContext
 from sagittal.models.vlm.chat import padded
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.pieces import Tokens
+from sagittal.specialists.suiting import suits
 from sagittal.specialists.triggers import TriggerConstraint, find_triggers
 from sagittal.train.talks import TalkStream
 

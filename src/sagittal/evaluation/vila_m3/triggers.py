@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from sagittal.asking.vila_m3_voice import VilaM3
 from sagittal.errors import FileFormatError
 from sagittal.files import storage_errors
-from sagittal.geometry import Geometry
 from sagittal.score.descriptors import Figure
 from sagittal.specialists.card import SpecialistCard
 from sagittal.specialists.prompting import asked
+from sagittal.specialists.suiting import suits
 from sagittal.specialists.triggers import Trigger, find_triggers
-from sagittal.study import Image, Study
 
 #: Draws of the intervals.
 DRAWS = 500
@@ -124,13 +123,6 @@ def triggered(
         if number % 50 == 0:
             say(f"triggers: {number} questions")
     return found
-
-
-def suits(card: SpecialistCard, kinds: Sequence[str], picture: bool) -> bool:
-    """Whether a specialist could look at volumes of some kinds, or at a picture."""
-    shape = (2, 2, 1 if picture else 2)
-    images = tuple(Image(np.zeros(shape), Geometry(shape, np.eye(4)), kind=kind) for kind in kinds)
-    return not isinstance(card.chosen(Study("asked", "", images)), str)
 
 
 def trigger_figures(found: Sequence[Triggered], seed: int = 0) -> dict[str, Figure]:
