@@ -108,10 +108,17 @@ def _classes_card():
     return {**card, "classes": {"fracture": 0.5, "cyst": 0.05}}
 
 
-def _build_package(home: Path, *, version: str = "1.0", cards=None, installed: Path | None = None) -> Path:
-    """A wheel of ``their-specialists``, installed into a folder."""
+def _build_package(
+    home: Path,
+    *,
+    version: str = "1.0",
+    cards=None,
+    installed: Path | None = None,
+    in_place: str | None = None,
+) -> Path:
+    """A wheel of ``their-specialists``, installed into a folder; or in place, its modules in a folder."""
     source = home / f"source-{version}"
-    package = source / "their_specialists"
+    package = source / (in_place or "") / "their_specialists"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(CODE)
     cards = cards or {"Bright": _bright_card(), "Classes": _classes_card()}
@@ -127,11 +134,15 @@ def _build_package(home: Path, *, version: str = "1.0", cards=None, installed: P
         version = "{version}"
         [project.entry-points."sagittal.specialists"]
     """
+    if in_place is not None:
+        # By a path file, for which hatchling needs no further package.
+        points += f'[tool.hatch.build.targets.wheel]\ndev-mode-dirs = ["{in_place}"]\n'
     (source / "pyproject.toml").write_text(textwrap.dedent(text) + points)
     target = installed or home / "installed"
     command = [
         sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-deps",
-        "--no-build-isolation", "--no-index", "--upgrade", "--target", str(target), str(source),
+        "--no-build-isolation", "--no-index", "--upgrade", "--target", str(target),
+        *([] if in_place is None else ["--editable"]), str(source),
     ]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True, text=True)
     return target

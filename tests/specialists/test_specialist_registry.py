@@ -79,6 +79,34 @@ def test_damaged_cards_are_told_and_the_others_listed(untouched):
     )
 
 
+@pytest.mark.parametrize("layout", [".", "src"])
+def test_a_package_that_is_installed_in_place_is_listed(
+    build_package, tmp_path, data_folder, monkeypatch, layout
+):
+    """As who writes a specialist has it."""
+    target = build_package(tmp_path, in_place=layout)
+    monkeypatch.syspath_prepend(str(target))
+    known = specialists()
+    card_file = known.find("Bright").program.card_file
+    assert card_file == tmp_path / "source-1.0" / layout / "their_specialists" / "Bright.specialist.yaml"
+    assert not known.problems and not known.find("Bright").enabled
+    assert not (card_file.parent / "imported.txt").exists()
+    card_file.unlink()
+    assert "brings no Bright.specialist.yaml" in specialists().problems[0]
+
+
+@pytest.mark.parametrize(
+    "origin", ["", "[", "[]", '{"dir_info": 3}', '{"dir_info": {"editable": true}, "url": "https://x/y"}']
+)
+def test_what_says_nothing_of_its_place_brings_no_card(untouched, origin):
+    (untouched / "their_specialists" / "Bright.specialist.yaml").unlink()
+    info = untouched / "their_specialists-1.0.dist-info"
+    record = info / "RECORD"
+    record.write_text("".join(x for x in record.open() if "Bright" not in x))
+    (info / "direct_url.json").write_text(origin)
+    assert "brings no Bright.specialist.yaml" in specialists().problems[0]
+
+
 def test_a_package_does_not_take_the_place_of_one_that_ships(
     build_package, bright_card, tmp_path, data_folder, monkeypatch
 ):
@@ -103,6 +131,13 @@ def test_a_folder_with_a_card_is_enabled_by_its_path(tmp_path, data_folder, brig
     assert not specialists().find("Mine").enabled
     enable_specialist("Mine")
     assert specialists().find("Mine").enabled
+    (folder / "specialist.yaml").write_text(yaml.safe_dump({**card, "name": "Renamed"}))
+    assert not specialists().find("Renamed").enabled
+    enable_specialist(str(folder))
+    known = specialists()
+    assert known.find("Renamed").enabled and "Mine" not in known.entries and not known.problems
+    (folder / "specialist.yaml").write_text(yaml.safe_dump(card))
+    enable_specialist(str(folder))
     (folder / "specialist.yaml").unlink()
     known = specialists()
     assert "Mine" not in known.entries and str(folder) in known.problems[0]

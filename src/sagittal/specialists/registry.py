@@ -16,14 +16,15 @@ from typing import Literal
 from sagittal.errors import InputError, SagittalError
 from sagittal.files import data_home, sha256_file
 from sagittal.specialists.card import SpecialistCard, read_card
-from sagittal.specialists.enabling import Enabled, enable, read_enabled
+from sagittal.specialists.enabling import Enabled, disable, enable, read_enabled
 from sagittal.specialists.needs import missing
+from sagittal.specialists.packaged import CARD_ENDING, packaged_card
 from sagittal.specialists.process import Program
 from sagittal.specialists.protocol import SpecialistError
 
 GROUP = "sagittal.specialists"
-#: The card of a folder, and how that of a package ends.
-FOLDER_CARD, CARD_ENDING = "specialist.yaml", ".specialist.yaml"
+#: The card of a folder.
+FOLDER_CARD = "specialist.yaml"
 #: Adapters of ours, by the name that a card gives: what loads a specialist, and nothing is imported before.
 ADAPTERS: Mapping[str, str] = {
     "deepbet": "sagittal.specialists.deepbet:open_deepbet",
@@ -179,7 +180,11 @@ def _enable_folder(folder: Path, known: Listing) -> Entry:
     name = program.card.name
     if name in known.entries and known.entries[name].origin != "folder":
         raise InputError("There is a specialist of this name already.", got=name)
-    enable(name, Enabled(folder=str(folder.resolve()), card=sha256_file(program.card_file)))
+    place = str(folder.resolve())
+    # A folder has one card: under another name it is known no more.
+    for former in [other for other, kept in read_enabled().items() if kept.folder == place]:
+        disable(former)
+    enable(name, Enabled(folder=place, card=sha256_file(program.card_file)))
     return Entry(program, "folder")
 
 
@@ -215,7 +220,7 @@ def _folders(enabled: Mapping[str, Enabled]) -> Iterator[Entry | str]:
 
 def _packages(enabled: Mapping[str, Enabled]) -> Iterator[Entry | str]:
     for point in sorted(metadata.entry_points(group=GROUP), key=lambda p: p.name):
-        path = _card_of(point)
+        path = packaged_card(point)
         if path is None:
             owner = point.dist.name if point.dist is not None else "a package"
             yield f"{owner} names a specialist {point.name} and brings no {point.name}{CARD_ENDING}"
@@ -235,17 +240,6 @@ def _packages(enabled: Mapping[str, Enabled]) -> Iterator[Entry | str]:
             why = f"{kept.version or 'another one'} was enabled, and this is {version} with its own card"
         program = Program(card, path, path.parent, point.value)
         yield Entry(program, "package", version, kept is not None and not why, why)
-
-
-def _card_of(point: metadata.EntryPoint) -> Path | None:
-    """The card among a distribution's files; one that is installed in place (``-e``) lists none."""
-    if point.dist is None:
-        return None
-    wanted = f"{point.name}{CARD_ENDING}"
-    for file in point.dist.files or ():
-        if file.name == wanted:
-            return Path(str(point.dist.locate_file(file)))
-    return None
 
 
 def _program(path: Path) -> Program:
