@@ -10,6 +10,7 @@ import typer
 
 from sagittal.cli.console import output
 from sagittal.cli.evaluate import HEADS, Method, On, evaluate_model, evaluate_programs, evaluate_questions
+from sagittal.errors import ConfigError
 
 
 class Report(StrEnum):
@@ -61,6 +62,13 @@ def reproduce(
     from sagittal.evaluation.report import provenance
     from sagittal.files import write_text
 
+    if green is not None and report is not Report.vila_m3:
+        raise ConfigError(
+            "GREEN judges the reports of VILA-M3 alone.",
+            expected=f"--green with {Report.vila_m3.value}",
+            got=report.value,
+            remedy="leave --green out",
+        )
     # Paths of one machine are no part of a command that others run.
     command = f"sagittal reproduce {report.value} --model {_shown(model)} --data {_shown(str(data))}"
     if report is Report.meshnet:

@@ -39,12 +39,15 @@ def vila_m3_page(model: str, data: Path, questions: Path, work: Path, green: Pat
     from sagittal.evaluation.vila_m3.brain import brain_lines, brain_replies
     from sagittal.evaluation.vila_m3.films import film_lines, film_replies
     from sagittal.evaluation.vila_m3.green import GreenJudge
-    from sagittal.evaluation.vila_m3.page import cost_lines, learning_lines
+    from sagittal.evaluation.vila_m3.page import cost_lines, judge_lines, learning_lines
     from sagittal.files import sha256_file
     from sagittal.models.checkpoint import WEIGHTS
+    from sagittal.runtime import runtime
     from sagittal.weights import find_checkpoint
 
     folder = find_checkpoint(model)
+    # Before anything slow: a judge that cannot be read is told at once.
+    judge = GreenJudge.load(green, runtime().device) if green else None
     [offer] = offers(folder)
     curves = {stage: work.parent / "vila_m3" / stage / "curve.jsonl" for stage in ("words", "all", "more")}
     final = list(brain_replies(offer, data, final=True, say=_say))
@@ -60,7 +63,7 @@ def vila_m3_page(model: str, data: Path, questions: Path, work: Path, green: Pat
         "NIH ChestX-ray14, patients that no network here was trained on; labels mined from text. BLEU and "
         "ROUGE are against the labels as sentences of the same pool: they tell how wordings agree, not how a "
         "radiologist writes.",
-        "", *film_lines(films, GreenJudge.load(green) if green else None),
+        "", *film_lines(films, judge), *judge_lines(judge.weights if judge else {}),
         "## Cost of an answer", "",
         *cost_lines([*(one.reply for one in (*final, *others)), *(one.reply for one in films)]),
         "## Language that was kept", "", *_retention(folder, data),

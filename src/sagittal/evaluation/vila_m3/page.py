@@ -39,6 +39,18 @@ def _row(title: str, found: Sequence[Triggered]) -> str:
     return f"| {title} | {len(found)} | {' | '.join(figures[name].text() for name in _COLUMNS)} |"
 
 
+def judge_lines(weights: Mapping[str, str]) -> list[str]:
+    """Which model GREEN was judged by; nothing without one.
+
+    Args:
+        weights: its files of weights → SHA-256.
+    """
+    if not weights:
+        return []
+    files = ", ".join(f"`{name}` {sha256[:16]}…" for name, sha256 in weights.items())
+    return [f"GREEN (Ostmeier et al. 2024) by the model with these weights, SHA-256: {files}.", ""]
+
+
 def cost_lines(replies: Sequence[Reply]) -> list[str]:
     """Seconds of an answer by what was called for it."""
     by: dict[str, list[float]] = {}

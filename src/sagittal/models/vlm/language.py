@@ -69,11 +69,18 @@ def fetch_language(
         FileFormatError: it holds no language model that transformers can read.
         MissingExtraError: the gguf library is not installed.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     more: dict[str, Any] = {"local_files_only": not fetch, **({"gguf_file": gguf} if gguf else {})}
     try:
-        model = AutoModelForCausalLM.from_pretrained(source, dtype="float32", **more)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            source, dtype="float32", output_loading_info=True, **more
+        )
+        model, found = loaded
+        # transformers draws weights that are not there at random.
+        if found["missing_keys"]:
+            raise ValueError(f"it has no weights named {', '.join(sorted(found['missing_keys']))}")
         tokenizer = AutoTokenizer.from_pretrained(source, **more)
     except ImportError as error:
         raise MissingExtraError("Reading a GGUF file", "train") from error
@@ -82,13 +89,19 @@ def fetch_language(
             "The language model cannot be read.",
             expected="a folder with config.json and safetensors, or the id of a model on a hub",
             got=f"{source}: {str(error)[:200]}",
-            remedy="check the name, or the connection"
+            remedy="fetch it again, or name another folder"
+            if Path(source).is_dir()
+            else "check the name, or the connection"
             if fetch
             else f"fetch it first, if you trust it: hf download {source}",
         ) from error
-    except (ValueError, KeyError) as error:
+    # transformers raises a RuntimeError where the weights have other shapes than the config says.
+    except (ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise FileFormatError(
-            "This is no causal language model.", got=f"{source}: {str(error)[:200]}"
+            "This is no causal language model, or not a whole one.",
+            expected="config.json, weights that fit it and a tokenizer",
+            got=f"{source}: {str(error)[:200]}",
+            remedy="fetch it again, or name another",
         ) from error
     # A model from GGUF remembers that it was quantised, and could not be saved: it goes on as a fresh one.
     return (_fresh(model) if gguf else model), tokenizer
