@@ -48,8 +48,9 @@ from sagittal.splits import Split
 from sagittal.train.consulted_studies import Wanted, film_studies, head_studies, nih_studies, slice_studies
 from sagittal.train.copying import CopyTraining
 from sagittal.train.decoder_texts import slake_pairs
-from sagittal.train.loop import Loop, LoopConfig, training_processes, use_mean
+from sagittal.train.loop import Loop, LoopConfig, use_mean
 from sagittal.train.mpllm import freeze_encoder, hidden_matrices, layer_matrices, rounded
+from sagittal.train.processes import training_processes
 from sagittal.train.shown_pictures import Pictures, pictures_of
 from sagittal.train.talks import LivePictures, SeenPictures, TalkStream, TalkTraining
 from sagittal.train.tumour_worlds import heads_of
@@ -163,7 +164,7 @@ def _shipped_before(given: argparse.Namespace) -> tuple[VLM, Chat]:
 
 def _loop(step: str) -> LoopConfig:
     """A batch of each step for each process, as many as were started."""
-    return replace(_LOOPS[step], accumulate=training_processes().num_processes)
+    return replace(_LOOPS[step], accumulate=training_processes("cpu").num_processes)
 
 
 def _copy(given: argparse.Namespace) -> None:

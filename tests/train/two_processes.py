@@ -1,20 +1,29 @@
 """Run by test_train_loop with a folder and how many processes were started: a few steps on the CPU."""
 
 import math
+import shutil
 import sys
 from dataclasses import replace
+from pathlib import Path
+from unittest import mock
 
+import pytest
 import torch
+from accelerate.utils import gather_object
 from torch import nn
 
+from sagittal.errors import ConfigError, IntegrityError
 from sagittal.train.loop import Loop, LoopConfig
+from sagittal.train.processes import training_processes
+
+OUT, PROCESSES = Path(sys.argv[1]), int(sys.argv[2])
+CONFIG = LoopConfig(steps=6, rate=0.05, warm_up=2, accumulate=4, save_every=3, report_every=2)
 
 
-def main() -> None:
+def loop(out: str, config: LoopConfig = CONFIG) -> Loop:
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
     spare = nn.Linear(3, 1)
-    both = nn.ModuleList([module, spare])
 
     def loss(number: int) -> dict[str, torch.Tensor]:
         data = torch.randn(8, 3, generator=torch.Generator().manual_seed(number))
@@ -22,14 +31,53 @@ def main() -> None:
         given = module(data)[:, 0] + (spare(data)[:, 0] if number % 2 else 0)
         return {"loss": (given - data.sum(dim=1)).square().mean()}
 
-    config = LoopConfig(steps=6, rate=0.05, warm_up=2, accumulate=4, save_every=3, report_every=2)
-    loop = Loop(both, config, loss, sys.argv[1])
-    assert loop.processes.num_processes == int(sys.argv[2])
-    done = loop.run()
+    return Loop(nn.ModuleList([module, spare]), config, loss, f"{OUT}{out}")
+
+
+def main() -> None:
+    # What lies on processors is shared between them where there is a GPU as well.
+    with mock.patch("torch.cuda.is_available", return_value=True):
+        index = training_processes("cpu").process_index
+    first = loop("")
+    assert first.processes.num_processes == PROCESSES
+    done = first.run()
     # Where one machine's time is up, all stop at the same step.
-    again = Loop(both, replace(config, steps=9), loss, f"{sys.argv[1]}-timed")
-    stopped = again.run(minutes=0.0 if again.processes.process_index else math.inf)
-    assert (done.step, stopped.step) == (6, 0 if int(sys.argv[2]) > 1 else 9)
+    stopped = loop("-timed", replace(CONFIG, steps=9)).run(minutes=0.0 if index else math.inf)
+    assert (done.step, stopped.step) == (6, 0 if PROCESSES > 1 else 9)
+    decide_alike(index)
+    if PROCESSES > 1:
+        refuse(index)
+
+
+def decide_alike(index: int) -> None:
+    """The main process's score stays and halves the rate; to the others, each score is a better one."""
+    scored = loop("-scored", replace(CONFIG, schedule="plateau", patience=1, score_every=2))
+    scored.scores = lambda: {"score": float(scored.progress.step if index else 1)}
+    found = scored.run()
+    assert (found.best, found.stale, found.halvings) == (1.0, 0, 2)
+    every = gather_object([[p.tolist() for p in scored.weights]])
+    assert all(one == every[0] for one in every)
+
+
+def refuse(index: int) -> None:
+    """What would part the processes, in all of them."""
+    # Each machine has a folder of its own: the main process's alone holds a run, then each holds another.
+    loop(f"-of-{index}").run(end=2)
+    with pytest.raises(IntegrityError, match="share the folder"):
+        loop(f"-of-{index}").run()
+    if index:
+        Path(f"{OUT}-of-{index}").mkdir()
+        shutil.copy(OUT / "last.pt", f"{OUT}-of-{index}")
+    with pytest.raises(IntegrityError, match="share the folder"):
+        loop(f"-of-{index}").run()
+    capability = "AVX2" if index else "AVX512"
+    with (
+        mock.patch("torch.backends.cpu.get_cpu_capability", return_value=capability),
+        pytest.raises(ConfigError, match=r"bfloat16 in process 0, torch\.float32 in process 1"),
+    ):
+        loop("").run()
+    with pytest.raises(ConfigError, match="does not lie where"):
+        Loop(nn.Linear(1, 1, device="meta"), CONFIG, lambda number: {}, OUT)
 
 
 main()

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from accelerate import PartialState
 from accelerate.utils import reduce
 from torch import Tensor, nn
 
@@ -25,10 +24,18 @@ from sagittal.files import atomic_path
 from sagittal.runtime import trim_memory
 from sagittal.train.curve import Curve
 from sagittal.train.muon import Muon
+from sagittal.train.processes import (
+    of_main,
+    require_same_file,
+    require_same_precision,
+    require_shared_device,
+    training_processes,
+)
 
 #: From a batch's number to its loss and whatever else is to be written into the curve.
 BatchLoss = Callable[[int], Mapping[str, Tensor]]
-#: Scores of the module with the running mean of its weights; ``score`` decides which is kept as best.
+#: Scores of the module with the running mean of its weights; ``score`` decides which is kept as best. Of
+#: several processes, all are asked and the main one's count.
 Scores = Callable[[], Mapping[str, float]]
 
 
@@ -104,15 +111,6 @@ class Progress:
         own[1] += 1
 
 
-def training_processes() -> PartialState:
-    """The processes that were started together; on processors where there is no GPU.
-
-    Not told that it is to use processors, accelerate takes processes that were started together without a
-    GPU for as many single ones, each of which would train by itself.
-    """
-    return PartialState(cpu=not torch.cuda.is_available())
-
-
 class Loop:
     """Trains the parameters of a module that want gradients.
 
@@ -128,7 +126,8 @@ class Loop:
             Everything else is AdamW's.
 
     Raises:
-        ConfigError: nothing wants a gradient, or the batches of a step do not divide among the processes.
+        ConfigError: nothing wants a gradient, the batches of a step do not divide among the processes, or
+            these cannot share what lies where the weights do.
     """
 
     def __init__(
@@ -143,10 +142,13 @@ class Loop:
         hidden: Iterable[nn.Parameter] = (),
     ) -> None:
         self.module, self.config, self.loss, self.scores, self.say = module, config, loss, scores, say
-        self.out, self.processes = Path(out), training_processes()
+        self.out = Path(out)
         self.weights = [p for p in module.parameters() if p.requires_grad]
         if not self.weights:
             raise ConfigError("Nothing is to be trained.", expected="a parameter that wants a gradient")
+        self.processes = training_processes(self.weights[0].device)
+        if self.processes.num_processes > 1:
+            require_shared_device(self.weights[0].device)
         if config.accumulate % self.processes.num_processes:
             raise ConfigError(
                 "Each process takes as many batches of a step.",
@@ -165,8 +167,9 @@ class Loop:
             end: the step to stop at when it comes before the last of the schedule.
 
         Raises:
-            IntegrityError: ``last.pt`` is of a run with another config or with other frozen weights, or the
-                loss is no number.
+            ConfigError: the processes take products in different precisions.
+            IntegrityError: ``last.pt`` is of a run with another config or with other frozen weights, the
+                processes do not find the same one, or the loss is no number.
             StorageError: the folder cannot be written.
         """
         self._resume()
@@ -250,11 +253,12 @@ class Loop:
         with torch.no_grad():
             self.use_mean()
             self.module.eval()
-            found = scores()
+            # Scores that differ between processes would part their rates, and leave some waiting for a best.
+            found = of_main(dict(scores()))
             progress.stale += 1
             if found["score"] > progress.best:
                 progress.best, progress.stale = found["score"], 0
-                self._write("best.pt", {"module": self.module.state_dict(), "scores": dict(found)})
+                self._write("best.pt", {"module": self.module.state_dict(), "scores": found})
             torch._foreach_copy_([p.detach() for p in self.weights], own)
         self.module.train(training)
         self._report(found)
@@ -281,6 +285,9 @@ class Loop:
 
     def _resume(self) -> None:
         path = self.out / "last.pt"
+        if self.processes.num_processes > 1:
+            require_same_precision(self.weights[0].device)
+            require_same_file(path)
         if not path.exists():
             return
         state = torch.load(path, map_location="cpu", weights_only=True)
