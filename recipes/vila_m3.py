@@ -12,8 +12,8 @@ the language model to find and repeat what stood before, as reading cards asks o
 projector and language model on what the encoder saw once; ``all`` goes on with the encoder, too, as published
 (§3.1). ``more`` teaches what shipped before (``--begin``) further, encoder frozen, and needs none of the
 steps before it but the bank: so was ``vila-m3-small`` made, twice in a row, when imagined results, other
-answers and more wordings had come to its conversations. ``ship`` writes the checkpoint of the last step that was trained. Each
-step goes on where it was stopped.
+answers and more wordings had come to its conversations. ``ship`` writes the checkpoint of the last step that
+was trained. Each step goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ def card(scores: tuple[Score, ...]) -> Card:
             "questions from this project's templates; its encoder: see medplib-small",
             "SLAKE 1.0, training questions and answers, English, words alone (CC BY 4.0)",
         ),
-        recipe=f"recipes/vila_m3.py, seed {SEED}: copy, words and all; then more, twice, on newer conversations",
+        recipe=f"recipes/vila_m3.py, seed {SEED}: copy, words, all; then more, twice, on newer conversations",
         scores=scores,
         limits=(
             "medical research software, not a medical device: never for diagnosis or treatment",
