@@ -6,7 +6,9 @@ Exit codes: 0 done, 2 bad input, 1 our own fault. Heavy imports stay inside the 
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import io
 import logging
 import os
@@ -81,6 +83,9 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line with ``arguments`` (those of the process when ``None``), then exit."""
     warnings.showwarning = _show_warning
+    # What lives to the end is not searched for cycles once more: that took a second where torch was loaded.
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
     for name in ("tifffile", "PIL", "pydicom", "nibabel"):
         # What is wrong with a file is said once, in our words.
         logging.getLogger(name).setLevel(logging.CRITICAL)
