@@ -54,6 +54,12 @@ def ask(scan: Path, question: str, model: str, names: str) -> tuple[float, float
     return time.perf_counter() - begun, most, json.loads(said)
 
 
+def _from_trigger_to_answer(answer: dict[str, Any]) -> float:
+    """Seconds of writing and running programs: the call, its measuring, the words."""
+    stages = ("run programs", "write programs")
+    return sum(step["seconds"] for step in answer["steps"] if step["input"].get("stage") in stages)
+
+
 def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -67,12 +73,15 @@ def main() -> None:
     runs = [ask(*asked) for _ in range(given.repeats + 1)][1:]
     called = [step["specialist"] for step in runs[0][2]["steps"] if "specialist" in step]
     seconds = [taken for taken, _, _ in runs]
+    answering = [_from_trigger_to_answer(answer) for _, _, answer in runs]
     lines = [
         f"“{given.question}” of a real T1 ({given.scan.name}), specialists: {given.specialists}; "
         f"{given.repeats} fresh processes after one that is not counted. Targets: 10 s in all, 3 GB.",
         "",
         f"- called: {', '.join(called) or 'none'}",
         f"- whole command: median {statistics.median(seconds):.1f} s, slowest {max(seconds):.1f} s",
+        f"- of that, images and model read, from trigger to answer: median {statistics.median(answering):.1f} s, "
+        f"slowest {max(answering):.1f} s; the specialist's process starts within it",
         f"- most memory, all processes together: {max(most for _, most, _ in runs):,.0f} MiB",
         f"- said: {runs[0][2]['text'] or runs[0][2]['reason']}",
     ]
