@@ -80,8 +80,8 @@ def main() -> None:
         "",
         f"- called: {', '.join(called) or 'none'}",
         f"- whole command: median {statistics.median(seconds):.1f} s, slowest {max(seconds):.1f} s",
-        "- of that, once images and model are read, from trigger to answer, the start of the specialist's own "
-        f"process included: median {statistics.median(answering):.1f} s, slowest {max(answering):.1f} s",
+        "- of that, once images and model are read, from trigger to answer, the start of the specialist's "
+        f"own process included: median {statistics.median(answering):.1f} s, slowest {max(answering):.1f} s",
         f"- most memory, all processes together: {max(most for _, most, _ in runs):,.0f} MiB",
         f"- said: {runs[0][2]['text'] or runs[0][2]['reason']}",
     ]
