@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from sagittal.agent.values import rounded, with_unit
 from sagittal.answer import RESEARCH_USE_ONLY
 from sagittal.asking.consultation import Drawn
 from sagittal.asking.sheet import (
@@ -93,7 +94,7 @@ def _rows(drawn: Sequence[Drawn]) -> list[_Row]:
 
 def _size(one: Drawn) -> str:
     assert one.volume_ml is not None, "volumes were looked at"
-    return f"{one.volume_ml:.3g} mL"
+    return with_unit(rounded(one.volume_ml), "mL")
 
 
 def _tile(row: _Row, plane: str, index: int) -> Picture:
