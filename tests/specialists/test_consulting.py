@@ -200,6 +200,23 @@ def test_a_specialist_that_fails_is_named_and_nothing_is_answered(fault, words):
     assert any("600 seconds" in str(step.output) for step in outcome.steps)
 
 
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("No image shows it.", "Broken: no result, it failed. No image shows it (got a 't1')."),
+        ("It wants 3 of them.", "Broken: no result, it failed."),
+        ("Why? " * 900, "Broken: no result, it failed. Why? "),
+    ],
+)
+def test_what_a_specialist_says_of_its_failure_is_said_unless_it_states_a_number(message, told):
+    pool = Pool()
+    error = SpecialistError("failed", "Broken", message, got='a "t1"')
+    pool.run = lambda *given: (_ for _ in ()).throw(error)  # type: ignore[method-assign]
+    outcome = ask(Script("<Broken(tumour)>", "never said"), pool=pool)
+    assert outcome.abstained and outcome.reason.startswith(told)
+    assert len(message) > 99 or outcome.reason == told
+
+
 def test_where_another_one_answers_the_failure_is_said_beside():
     voice = Script("<Broken(tumour)> and <Findings(all)>", "There is a cyst.")
     outcome = ask(voice)

@@ -16,8 +16,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sagittal.agent.budget import Budget
 from sagittal.agent.loop import Feedback
-from sagittal.agent.text import harmless
+from sagittal.agent.text import harmless, loose_number
 from sagittal.language.specialist_answers import SIDES, abstention
 from sagittal.specialists.card import SpecialistCard
 from sagittal.specialists.feedback import fault_text, masks_text, shown_slice
@@ -87,6 +88,8 @@ class ConsultingPlanner:
         #: Expression of a program → how its value is written.
         self._values: dict[str, str] = {}
         self._failed: list[str] = []
+        #: What the specialists themselves said of that.
+        self._details: list[str] = []
         #: Sides that were measured.
         self._sides: set[str] = set()
 
@@ -109,7 +112,7 @@ class ConsultingPlanner:
             for trigger in triggers:
                 told.append((yield from self._consult(trigger)))
             if self._failed and len(self._failed) == self._calls:
-                yield _abstain(" ".join(self._failed))
+                yield _abstain(" ".join([*self._failed, *self._details]))
                 return
         feedback = yield self._answer(reply)
         if feedback.error is not None:
@@ -150,6 +153,9 @@ class ConsultingPlanner:
         text = f"{trigger.name}: no result, there is no such specialist."
         if isinstance(payload, SpecialistError):
             text = fault_text(payload)
+            detail = _in_full(payload)
+            # A number in it was computed by no step, and stands in the trace alone.
+            self._details += [detail] if loose_number(detail) is None else []
         self._failed.append(text)
         return Told(text)
 
@@ -184,10 +190,18 @@ class ConsultingPlanner:
         return re.sub(rf"(?<![\w.−-])(?:{pattern})(?!\w)", lambda m: f"{{{by_words[m[0]]}}}", text)
 
 
+def _in_full(error: SpecialistError) -> str:
+    """An error's words with what was expected and what came: ``… the tumour core (expected t1c; got t1).``"""
+    given = {"expected": error.expected, "got": error.got}
+    more = "; ".join(f"{name} {words}" for name, words in given.items() if words)
+    return f"{error.message.removesuffix('.')}{f' ({more})' if more else ''}."
+
+
 def _abstain(reason: str) -> str:
-    return f'abstain("{_plain(reason)}")'
+    # A specialist's words are foreign, and can be of any length.
+    return f'abstain("{_plain(reason, Budget().text)}")'
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, longest: int = _LONGEST) -> str:
     """Text that can stand in a program's quotes."""
-    return harmless(text, _LONGEST).replace('"', "'")
+    return harmless(text, longest).replace('"', "'")
