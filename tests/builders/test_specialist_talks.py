@@ -21,6 +21,7 @@ from sagittal.models.vila_m3 import vila_m3_config
 from sagittal.models.vlm.chat import OwnChat
 from sagittal.models.vlm.decoder import load_decoder
 from sagittal.models.vlm.model import VLM
+from sagittal.runtime import autocast
 from sagittal.specialists.prompting import ALONE
 from sagittal.specialists.registry import specialists
 from sagittal.specialists.triggers import find_triggers, numbers_of
@@ -264,7 +265,7 @@ def _first_tokens(model, stream, batch, count):
     for talk in batch.talks:
         if len(talk.turns) > 1:
             briefed, rounds = stream.rounds(Batch(batch.system, (talk,)))
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast():
                 logits = model.follow(rounds, briefed)[1]
             losses.append(-float(logits[0, 0].float().log_softmax(-1)[rounds[1].reply.ids[0, 0]]))
     assert len(losses) == count
@@ -276,7 +277,7 @@ def test_pictures_that_were_seen_once_are_those_that_are_looked_at():
     model = VLM(vila_m3_config("tiny", 300)).eval()
     pictures = np.random.default_rng(0).integers(0, 255, (5, 3, 32, 32), dtype=np.uint8)
     live, seen = LivePictures(model, pictures), SeenPictures.by(model, pictures, together=2)
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), autocast():
         one, other = live([3, None, 1]), seen([3, None, 1])
     assert torch.equal(one.present, other.present) and one.present[:, 0].tolist() == [True, False, True]
     torch.testing.assert_close(one.tokens.float(), other.tokens, atol=2e-2, rtol=2e-2)

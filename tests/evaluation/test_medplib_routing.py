@@ -21,6 +21,7 @@ from sagittal.models.medplib.presets import medplib_config
 from sagittal.models.vlm.experts import routes_of
 from sagittal.models.vlm.model import VLM
 from sagittal.nn.expert_feed_forward import ExpertsConfig
+from sagittal.runtime import autocast
 
 TOKENIZER = words()
 
@@ -38,7 +39,7 @@ def test_shares_are_those_of_the_routes(tmp_path: Path, capacity: float) -> None
     questions = region_questions(made.pictures)[:3]
     found = token_shares(made, questions)
     turn = made.turns(questions).turn
-    with routes_of(made.model.language) as routes, torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with routes_of(made.model.language) as routes, torch.no_grad(), autocast():
         made.model(turn)
     images = turn.features.tokens.shape[2]
     for layer, route in enumerate(routes):

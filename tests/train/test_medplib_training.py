@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from marked_pictures import stream_of, tiny, words
+from sagittal.runtime import autocast
 from sagittal.train.medplib import MedPLIBTraining, mask_losses
 from sagittal.train.picture_questions import Kind
 from sagittal.train.stages import enter, medplib_stages
@@ -106,7 +107,7 @@ def test_words_are_judged_token_by_token_and_padding_not_at_all(folder: Path) ->
     batch = made.training(0)
     found = made.loss(0)
     assert set(found) == {"loss", "text"} and batch.turn.pixels is None
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         out = made.model(batch.turn)
     logs = out.logits.float().log_softmax(-1)
     terms = [

@@ -16,6 +16,7 @@ from sagittal.models.voxelprompt.losses import soft_dice_loss
 from sagittal.models.voxelprompt.preparation import PreparationConfig
 from sagittal.nn.single_task import SingleTaskClassifier, SingleTaskUNet
 from sagittal.nn.stream_unet import StreamUNetConfig
+from sagittal.runtime import autocast
 from sagittal.score.overlap import dice
 from sagittal.simulate import HeadSet
 from sagittal.train.characterised import CharacterisedCases, classifier_loss, classifier_scores
@@ -119,7 +120,7 @@ def test_scores_are_dice_of_what_all_images_agree_on(studies: VisionSet) -> None
     network = SingleTaskUNet(SIZES).eval()
     case = simulated_case("made-0", studies.load(0), ["brainstem"], 2)
     found = target_scores(network, [case, case])
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.no_grad(), autocast():
         logits = network(case.patch.volumes, case.patch.grids)[0].float().numpy()
     literal = dice(logits > 0, studies.load(0).target("brainstem", EVERYWHERE))
     assert found == {"score": pytest.approx(literal), "made": pytest.approx(literal)}
