@@ -36,8 +36,7 @@ from sagittal.evaluation.vila_m3.brain import brain_replies, card_scores
 from sagittal.io.nifti import read_image
 from sagittal.language.voxel_everyday import TypingConfig
 from sagittal.models.checkpoint import Accepts, Card, Score
-from sagittal.models.vila_m3 import vila_m3_config
-from sagittal.models.vlm.chat import Chat, OwnChat
+from sagittal.models.vlm.chat import Chat
 from sagittal.models.vlm.decoder import load_decoder
 from sagittal.models.vlm.model import VLM
 from sagittal.models.vlm.storage import load_vlm, save_vlm
@@ -54,6 +53,7 @@ from sagittal.train.processes import training_processes
 from sagittal.train.shown_pictures import Pictures, pictures_of
 from sagittal.train.talks import LivePictures, SeenPictures, TalkStream, TalkTraining
 from sagittal.train.tumour_worlds import heads_of
+from sagittal.train.vila_m3_start import begun
 from sagittal.weights import find_checkpoint
 
 SEED = 20265
@@ -144,18 +144,6 @@ def _pictures(given: argparse.Namespace, split: Split, edge: int) -> Pictures:
     return pictures_of(given.out / "bank" / split, edge, given.out / f"pictures-{split}.npy", [scan])
 
 
-def _begun(given: argparse.Namespace) -> tuple[VLM, Chat]:
-    """The encoder of MedPLIB's small model, a new projector, and the decoder of ``copy``."""
-    language, tokenizer = load_decoder(find_checkpoint("decoder-small"))
-    use_mean(torch.load(given.out / "copy" / "last.pt", weights_only=True), language)
-    chat = OwnChat(tokenizer)
-    model = VLM(vila_m3_config("small", chat.size))
-    model.language.load_state_dict(language.state_dict())
-    seeing, _, _ = load_vlm(find_checkpoint("medplib-small"))
-    model.encoder.load_state_dict(seeing.encoder.state_dict())
-    return model.train(), chat
-
-
 def _shipped_before(given: argparse.Namespace) -> tuple[VLM, Chat]:
     """What ``more`` goes on from."""
     model, chat, _ = load_vlm(find_checkpoint(given.begin), task="vila-m3")
@@ -178,7 +166,7 @@ def _copy(given: argparse.Namespace) -> None:
 
 
 def _train(given: argparse.Namespace) -> None:
-    model, chat = _shipped_before(given) if given.step == "more" else _begun(given)
+    model, chat = _shipped_before(given) if given.step == "more" else begun(given.out / "copy" / "last.pt")
     freeze_encoder(model)
     if given.step == "all":
         # The mean is of what was trained then.
@@ -214,7 +202,7 @@ def _ship(given: argparse.Namespace) -> None:
         raise SystemExit(2)
     # A step that was run again counts, not the one that once came after it.
     step = max(found, key=lambda path: path.stat().st_mtime).parent.name
-    model, chat = _shipped_before(given) if step == "more" else _begun(given)
+    model, chat = _shipped_before(given) if step == "more" else begun(given.out / "copy" / "last.pt")
     # Where it was frozen, the encoder is not among what the mean is of.
     if step != "all":
         freeze_encoder(model)

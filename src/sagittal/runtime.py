@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 
 def available_cores() -> int:
-    """Processor cores this process may use (not those of the whole machine)."""
+    """Processor cores this process may use: not those of the whole machine, nor more than OMP_NUM_THREADS."""
     affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
+    cores = len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
+    # Of a list, the first number is that of threads that are not nested.
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(cores, int(told)) if told.isdecimal() and int(told) else cores
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,6 @@ from sagittal.models.checkpoint import save_checkpoint
 from sagittal.models.voxelprompt import VoxelPrompt, VoxelPromptConfig, save_voxelprompt
 
 
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    # Networks of a test are small: threads that wait for each other take longer.
-    monkeypatch.setattr("sagittal.runtime.available_cores", lambda: 1)
-
-
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory) -> Path:
     """A folder of weights with one tiny model that never learnt anything."""

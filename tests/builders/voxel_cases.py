@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-import torch
-
 from sagittal.builders.voxel.truth import Truth
 from sagittal.simulate import HeadSet, SimulatedStudy, preset, simulate
 
@@ -26,7 +24,6 @@ WORLDS = {
 @cache
 def made(name: str) -> SimulatedStudy:
     """A study of a world."""
-    torch.set_num_threads(1)
     world, update, index = WORLDS[name]
     config = preset(world).model_copy(update={**GRID, **update})
     (study,) = simulate(config, _heads(), [index], seed=5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -34,6 +35,17 @@ def test_a_runtime_takes_the_cores_that_the_process_may_use() -> None:
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("told", "cores"), [
+    ("1", 1), ("3", 3), (" 2 ", 2), ("2,1", 2), ("4", 4), ("5", 4), ("0", 4), ("-1", 4), ("", 4), ("auto", 4),
+])  # fmt: skip
+def test_no_more_cores_are_taken_than_openmp_is_told(
+    told: str, cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2, 3}, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    assert available_cores() == cores
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 import sagittal.evaluation.programs as module
 from sagittal.evaluation.frozen_world import Place, make_study
@@ -17,7 +16,6 @@ from sagittal.train.language_stream import reserved
 
 @pytest.fixture(scope="module")
 def studies():
-    torch.set_num_threads(1)
     config = preset("gli").model_copy(update={"shape": (40, 46, 36), "spacing": (4.5, 4.5, 4.5)})
     places = [Place("gli", n, config, 7) for n in range(2)]
     heads = HeadSet.phantoms(1, 3.0)

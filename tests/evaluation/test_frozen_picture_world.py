@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from sagittal.errors import IntegrityError
 from sagittal.evaluation.frozen_world import (
@@ -58,7 +57,6 @@ def test_it_has_the_worlds_that_are_learnt_from() -> None:
 
 
 def test_banks_are_made_of_checked_studies_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.set_num_threads(1)
     heads = HeadSet.phantoms(1, 3.0)
     grid = {"shape": [44, 50, 40], "spacing": [4.0, 4.2, 4.5]}
     worlds = {
@@ -87,7 +85,6 @@ def test_banks_are_made_of_checked_studies_alone(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.shared_data
 def test_the_first_study_is_what_it_was(shared_data: Path, tmp_path: Path) -> None:
-    torch.set_num_threads(1)
     table = world_table(PICTURES)
     for name in table["frozen"]["heads"]:
         (tmp_path / f"{name}.nii.gz").symlink_to(shared_data / HEADS / f"{name}.nii.gz")

@@ -6,7 +6,6 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 
 from sagittal.builders.voxel.structures import structure_table
 from sagittal.builders.voxel.truth import Truth
@@ -36,7 +35,6 @@ SMALL = {"shape": (40, 46, 36), "spacing": (4.5, 4.5, 4.5)}
 
 @pytest.fixture(scope="module")
 def phantoms():
-    torch.set_num_threads(1)
     return HeadSet.phantoms(1, 3.0)
 
 
@@ -176,7 +174,6 @@ def test_what_is_found():
 
 @pytest.mark.shared_data
 def test_the_first_studies_are_what_they_were(shared_data, tmp_path):
-    torch.set_num_threads(1)
     heads = world_heads(shared_data / HEADS)
     some = [place for place in places() if place.name in ("gli/0", "gli/1")]
     for place, made in frozen_world(heads, some):

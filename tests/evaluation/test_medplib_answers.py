@@ -28,7 +28,6 @@ LONGEST = 12
 @pytest.fixture(scope="module")
 def model() -> VLM:
     """Says something else to every question, with masks among it, and comes to an end."""
-    torch.set_num_threads(1)
     made = tiny(TOKENIZER)
     random = torch.Generator().manual_seed(1)
     head = nn.Linear(32, TOKENIZER.size)

@@ -28,7 +28,6 @@ TOKENIZER = words()
 
 def asked(folder: Path, experts: ExpertsConfig | None) -> Asked:
     torch.manual_seed(0)
-    torch.set_num_threads(1)
     model = VLM(medplib_config("tiny", TOKENIZER.size, experts=experts)).eval()
     return Asked(model, stream_of(model, TOKENIZER, folder).turns, toys()[:4])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from PIL import Image as Pictures
 
 from sagittal.asking.models import Offer
@@ -34,7 +33,6 @@ def test_the_studies_are_of_the_second_world():
 
 
 def test_a_panel_says_what_was_answered_and_shows_what_was_drawn(tmp_path):
-    torch.set_num_threads(1)
     config = preset("gli").model_copy(update={"shape": (44, 52, 42), "spacing": (4.0, 4.0, 4.0)})
     (made,) = simulate(config, HeadSet.phantoms(1, 4.0), [0], seed=5)
     accepts = Accepts(kinds=("t1", "t2", "flair", "t1c"), most_volumes=8, most_sessions=4)

@@ -190,7 +190,6 @@ def test_every_class_reads_as_itself():
 
 @pytest.fixture(scope="module")
 def phantoms():
-    torch.set_num_threads(1)
     return HeadSet.phantoms(1, 3.0)
 
 

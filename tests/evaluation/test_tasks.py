@@ -8,7 +8,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-import torch
 
 from sagittal.agent.loop import Outcome
 from sagittal.agent.toolbox import CallSite, Features
@@ -30,7 +29,6 @@ KINDS = ("t1", "t1c", "t2", "flair", "dwi", "adc", "ct", "mr")
 
 @cache
 def studies() -> tuple[tuple[Place, SimulatedStudy], ...]:
-    torch.set_num_threads(1)
     found = []
     for name, index in (("met", 0), ("growth", 0), ("restriction", 1), ("gli", 2)):
         config = preset(name).model_copy(update=GRID)

@@ -13,7 +13,7 @@ import torch
 from sagittal.evaluation.vila_m3.both_ways import Reply, mcnemar
 from sagittal.evaluation.vila_m3.brain import BrainReply, brain_figures, brain_lines, read_reply
 from sagittal.evaluation.vila_m3.films import FilmReply, film_figures, film_lines, word_figures
-from sagittal.evaluation.vila_m3.page import cost_lines, fit_power_law, learning_lines, trigger_lines
+from sagittal.evaluation.vila_m3.page import cost_lines, learning_lines, trigger_lines
 from sagittal.evaluation.vila_m3.plain_pictures import plain_pictures
 from sagittal.evaluation.vila_m3.retention import answer_losses, unread
 from sagittal.evaluation.vila_m3.triggers import Triggered, TriggerItem
@@ -153,12 +153,9 @@ def test_costs_are_by_what_was_called():
     assert "| Eyes | 2 | 3.0 | 4.0 |" in lines and "| none allowed | 1 | 0.5 | 0.5 |" in lines
 
 
-def test_a_power_law_is_found_again(tmp_path):
+def test_curves_and_the_law_of_the_first(tmp_path):
     steps = np.arange(500, 5000, 500)
     losses = (300 / steps) ** 0.9 + 0.4
-    alpha, scale, floor = fit_power_law(steps.tolist(), losses.tolist())
-    assert (alpha, scale, floor) == pytest.approx((0.9, 300, 0.4), rel=1e-3)
-    assert fit_power_law([1, 2, 3], [3.0, 2.0, 1.0]) is None
     curve = tmp_path / "curve.jsonl"
     rows = [
         {"step": int(s), "val loss": v + 1, "val words": v, "val choice": 1.0}

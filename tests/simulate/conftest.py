@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-import torch
 
 from sagittal.simulate import HeadSet, SimulatedStudy, preset, simulate
 
@@ -29,5 +28,4 @@ def worlds(phantoms: HeadSet) -> Callable[..., list[SimulatedStudy]]:
             made[key] = simulate(config, phantoms, range(count), seed=5)
         return made[key]
 
-    torch.set_num_threads(1)
     return get

@@ -14,7 +14,6 @@ CLASSES = classes_of(toys())
 
 def module() -> ClassMasks:
     torch.manual_seed(0)
-    torch.set_num_threads(1)
     pixels = tiny(words()).pixels
     assert pixels is not None
     return ClassMasks(pixels, len(CLASSES)).train()

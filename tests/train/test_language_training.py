@@ -41,7 +41,6 @@ CONFIG = PoolConfig(groups=5, each=16, spacing_mm=7.0, worlds=("gli", "growth", 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_num_threads(1)
     return make_pool(tmp_path_factory.mktemp("language") / "pool", HeadSet.phantoms(1, 5.0), CONFIG, 4)
 
 
@@ -277,7 +276,6 @@ def test_the_tokenizer_is_a_function_of_pool_and_seed(items, tokenizer):
 def learnt(items, tokenizer) -> tuple[LanguageTraining, list]:
     """A tiny model that knows one batch by heart."""
     torch.manual_seed(0)
-    torch.set_num_threads(1)
     model = VoxelPrompt(VoxelPromptConfig.preset("tiny", vocabulary=tokenizer.size)).train()
     stream = LanguageStream(items, Scribe(tokenizer), 1)
     drawn = sorted(

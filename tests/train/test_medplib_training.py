@@ -21,7 +21,6 @@ WEIGHTS = medplib_stages().weights
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_num_threads(1)
     return tmp_path_factory.mktemp("features")
 
 

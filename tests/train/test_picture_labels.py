@@ -26,11 +26,6 @@ EDGE = 32
 CLASSES = classes_of(toys())
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def squares() -> Squares:
     return Squares.make(toys()[:4], CLASSES, EDGE)
 

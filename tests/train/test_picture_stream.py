@@ -26,7 +26,6 @@ SPEECH = speech_of(TOKENIZER)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_num_threads(1)
     return tmp_path_factory.mktemp("features")
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from sagittal.draw.overlay import window
 from sagittal.errors import IntegrityError
@@ -41,7 +40,6 @@ SEED = 11
 
 @pytest.fixture(scope="module")
 def phantoms() -> HeadSet:
-    torch.set_num_threads(1)
     return HeadSet.phantoms(1, 3.0)
 
 

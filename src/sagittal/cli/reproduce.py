@@ -28,6 +28,7 @@ class Report(StrEnum):
     imax = "imax"
     imax_small = "imax-small"
     vila_m3 = "vila-m3"
+    vila_m3_training = "vila-m3-training"
 
 
 def register(app: typer.Typer) -> None:
@@ -107,6 +108,10 @@ def reproduce(
         from sagittal.cli.reproduce_vila_m3 import vila_m3_page
 
         title, lines = "VILA-M3", vila_m3_page(model, data, questions.parent, work, green)
+    elif report is Report.vila_m3_training:
+        from sagittal.cli.reproduce_vila_m3 import training_page
+
+        title, lines = "VILA-M3's trainings", training_page(model, data, work, out)
     elif report is Report.voxelprompt:
         from sagittal.cli.reproduce_tasks import tasks_page
 

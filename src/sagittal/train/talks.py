@@ -143,7 +143,7 @@ class TalkTraining:
 
     def loss(self, number: int) -> Mapping[str, Tensor]:
         """Of one batch."""
-        terms = self._loss(self.training, number)
+        terms = talk_terms(self.model, self.training, number)
         if not self.texts:
             return terms
         drawn = np.random.default_rng([TEXT_SEED, number]).integers(len(self.texts), size=TEXTS)
@@ -153,31 +153,35 @@ class TalkTraining:
     def scores(self) -> dict[str, float]:
         """Mean loss over the checked batches."""
         with torch.no_grad():
-            return mean_terms(self._loss(self.validation, number) for number in range(self.checks))
+            return mean_terms(
+                talk_terms(self.model, self.validation, number) for number in range(self.checks)
+            )
 
-    def _loss(self, stream: TalkStream, number: int) -> Mapping[str, Tensor]:
-        batch = stream.make(number)
-        losses, chooses, opens = [], [], []
-        for talks in _of_one_length(batch.talks):
-            with autocast():
-                briefed, rounds = stream.rounds(Batch(batch.system, talks))
-                logits = self.model.follow(rounds, briefed)
-            for place, (one, said) in enumerate(zip(logits, rounds, strict=True)):
-                own = functional.cross_entropy(
-                    one.float().transpose(1, 2), real_targets(said.reply), reduction="none"
-                )
-                losses.append(own[said.reply.real])
-                if place == 0:
-                    chooses.append(own[_choosing(talks, said.reply.real)])
-                else:
-                    opens.append(own[:, 0][said.reply.real[:, 0]])
-        words, choice = torch.cat(losses).mean(), torch.cat(chooses).mean()
-        if not opens:
-            # What was not asked has no mean.
-            return {"loss": words + choice, "words": words, "choice": choice}
-        answer = torch.cat(opens).mean()
-        loss = words + choice + ANSWER_WEIGHT * answer
-        return {"loss": loss, "words": words, "choice": choice, "answer": answer}
+
+def talk_terms(model: VLM, stream: TalkStream, number: int) -> Mapping[str, Tensor]:
+    """Loss of the batch of a number, and its parts: see :class:`TalkTraining`."""
+    batch = stream.make(number)
+    losses, chooses, opens = [], [], []
+    for talks in _of_one_length(batch.talks):
+        with autocast():
+            briefed, rounds = stream.rounds(Batch(batch.system, talks))
+            logits = model.follow(rounds, briefed)
+        for place, (one, said) in enumerate(zip(logits, rounds, strict=True)):
+            own = functional.cross_entropy(
+                one.float().transpose(1, 2), real_targets(said.reply), reduction="none"
+            )
+            losses.append(own[said.reply.real])
+            if place == 0:
+                chooses.append(own[_choosing(talks, said.reply.real)])
+            else:
+                opens.append(own[:, 0][said.reply.real[:, 0]])
+    words, choice = torch.cat(losses).mean(), torch.cat(chooses).mean()
+    if not opens:
+        # What was not asked has no mean.
+        return {"loss": words + choice, "words": words, "choice": choice}
+    answer = torch.cat(opens).mean()
+    loss = words + choice + ANSWER_WEIGHT * answer
+    return {"loss": loss, "words": words, "choice": choice, "answer": answer}
 
 
 def _of_one_length(talks: Sequence[Talk]) -> Iterator[tuple[Talk, ...]]:

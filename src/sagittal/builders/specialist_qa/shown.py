@@ -86,6 +86,21 @@ class AnyStudy:
         return int(picked(self.shown.plain[imaged], rng))
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OfRegion(AnyStudy):
+    """Any study of one region: brain, film or CT."""
+
+    region: str
+
+    def of_batch(self, rng: np.random.Generator) -> str | None:
+        """See :class:`Subject`."""
+        return self.region
+
+    def imaged(self, rng: np.random.Generator) -> str:
+        """See :class:`Subject`."""
+        return self.region
+
+
 @dataclass(frozen=True, eq=False)
 class OneStudy:
     """A single study, whose first picture has the number 0."""

@@ -11,6 +11,7 @@ import numpy as np
 from sagittal.evaluation.vila_m3.both_ways import Reply
 from sagittal.evaluation.vila_m3.triggers import Triggered, trigger_figures
 from sagittal.score.descriptors import Figure
+from sagittal.score.power_law import fit_power_law
 
 _COLUMNS = ("precision", "recall", "argument", "silence", "unsuitable", "right")
 
@@ -80,8 +81,8 @@ def retention_lines(before: Figure, after: Figure, scored: int, pairs: int) -> l
 def learning_lines(curves: Mapping[str, Path]) -> list[str]:
     """Validation loss by step of each stage, and the power law that fits the first; nothing without a curve.
 
-    The paper fits L(N, S) over sizes and steps (Table 10); here is one size, so that S alone is fitted:
-    L = (S_c / S)^α + L∞ by least squares on the validation scores.
+    Here is one size, so that S alone is fitted: L = (S_c / S)^α + L∞ by least squares on the validation
+    scores. :mod:`training_page` fits sizes, too, as the paper does (Table 10).
     """
     scored = {stage: _scored(curve) for stage, curve in curves.items() if curve.is_file()}
     if not scored:
@@ -108,24 +109,3 @@ def _scored(curve: Path) -> dict[int, Mapping[str, float]]:
     rows = [json.loads(line) for line in curve.read_text("utf-8").splitlines()]
     scored = {row["step"]: row for row in rows if "val loss" in row}
     return {step: scored[step] for step in sorted(scored)}
-
-
-def fit_power_law(steps: Sequence[int], losses: Sequence[float]) -> tuple[float, float, float] | None:
-    """α, S_c and L∞ of L = (S_c / S)^α + L∞; ``None`` with fewer than four points, or where none fits."""
-    from scipy.optimize import curve_fit
-
-    if len(steps) < 4:
-        return None
-
-    def law(step: np.ndarray, alpha: float, log_scale: float, floor: float) -> np.ndarray:
-        return np.exp(alpha * (log_scale - np.log(step))) + floor
-
-    start = (1.0, np.log(steps[0]), min(losses))
-    try:
-        found, _ = curve_fit(
-            law, np.array(steps, float), np.array(losses), start,
-            bounds=([0.01, -20.0, 0.0], [10.0, 40.0, np.inf]), maxfev=20_000,
-        )  # fmt: skip
-    except RuntimeError:
-        return None
-    return float(found[0]), float(np.exp(found[1])), float(found[2])

@@ -1,0 +1,52 @@
+"""What VILA-M3's small models begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from sagittal.errors import InputError
+from sagittal.models.vila_m3 import vila_m3_config
+from sagittal.models.vlm.chat import OwnChat
+from sagittal.models.vlm.config import VLMConfig
+from sagittal.models.vlm.decoder import load_decoder
+from sagittal.models.vlm.model import VLM
+from sagittal.models.vlm.storage import load_vlm
+from sagittal.train.loop import use_mean
+from sagittal.weights import find_checkpoint
+
+
+def begun(copied: Path) -> tuple[VLM, OwnChat]:
+    """The encoder of MedPLIB's small model, a new projector, and the decoder that learnt to copy.
+
+    Args:
+        copied: the state that ``recipes/vila_m3.py copy`` ended with.
+
+    Raises:
+        InputError: it is not there.
+    """
+    if not copied.is_file():
+        raise InputError(
+            "The language model has not learnt to copy.",
+            expected=copied,
+            remedy="run recipes/vila_m3.py copy",
+        )
+    language, tokenizer = load_decoder(find_checkpoint("decoder-small"))
+    use_mean(torch.load(copied, weights_only=True), language)
+    chat = OwnChat(tokenizer)
+    model = unlearnt(vila_m3_config("small", chat.size))
+    model.language.load_state_dict(language.state_dict())
+    return model, chat
+
+
+def unlearnt(config: VLMConfig) -> VLM:
+    """The encoder of MedPLIB's small model, all else new.
+
+    Args:
+        config: with that encoder.
+    """
+    model = VLM(config)
+    seeing, _, _ = load_vlm(find_checkpoint("medplib-small"))
+    model.encoder.load_state_dict(seeing.encoder.state_dict())
+    return model.train()
