@@ -20,6 +20,7 @@ from sagittal.errors import ConfigError, FileFormatError, InputError, LayoutErro
 from sagittal.io.films import mimic_cxr_jpg, mimic_diff_vqa, nih, openi
 from sagittal.io.films.findings import common_findings, findings_of
 from sagittal.io.films.names import FINDINGS
+from sagittal.io.films.openi_xml import read_openi_xml
 from sagittal.io.films.source import FilmSource
 from sagittal.io.films.sources import SOURCES, open_source
 from sagittal.io.films.statement import FilmStatement, MaskRow, Sign
@@ -564,6 +565,16 @@ def test_openi_as_published(tmp_path: Path) -> None:
         ("CXR10", "CXR10_IM-0652-1001", None, "CXR10_IM-0652-1001.png"),
     ]
     assert {(one.patient, one.view) for one in found} == {("", None)}
+
+
+def test_openi_terms_that_people_coded(tmp_path: Path) -> None:
+    path = xml(tmp_path, 1, "Calcified granuloma.")
+    assert read_openi_xml(path).terms == ()
+    coded = "<MeSH><major>Calcified Granuloma/lung/\n left</major><major> </major><automatic>lung</automatic>"
+    path.write_text(path.read_text().replace("<parentImage", f"{coded}</MeSH><parentImage"))
+    found = read_openi_xml(path)
+    assert found.terms == ("Calcified Granuloma/lung/ left",)
+    assert found.sections == {"COMPARISON": "None.", "FINDINGS": "Calcified granuloma."}
 
 
 def test_openi_as_tables(tmp_path: Path) -> None:

@@ -24,11 +24,13 @@ class OpenIReport:
         uid: number of the study.
         sections: label in capitals → its words; blank ones are left out.
         images: ids of its films, as published.
+        terms: what people coded it with, ``normal`` among it: MeSH and RadLex, ``/`` between their parts.
     """
 
     uid: str
     sections: Mapping[str, str]
     images: tuple[str, ...]
+    terms: tuple[str, ...] = ()
 
 
 def read_openi_xml(path: Path) -> OpenIReport:
@@ -58,7 +60,10 @@ def read_openi_xml(path: Path) -> OpenIReport:
             remedy="fetch the file again",
         ) from error
     sections = {label: " ".join("".join(parts).split()) for label, parts in seen.sections.items()}
-    return OpenIReport(uid[1], {k: v for k, v in sections.items() if v}, tuple(seen.images))
+    terms = (" ".join("".join(parts).split()) for parts in seen.terms)
+    return OpenIReport(
+        uid[1], {k: v for k, v in sections.items() if v}, tuple(seen.images), tuple(t for t in terms if t)
+    )
 
 
 def _no_document_type(*_: object) -> NoReturn:
@@ -72,6 +77,7 @@ class _Seen:
     uid: str = ""
     images: list[str] = field(default_factory=list)
     sections: dict[str, list[str]] = field(default_factory=dict)
+    terms: list[list[str]] = field(default_factory=list)
     _open: list[str] | None = None
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -81,9 +87,12 @@ class _Seen:
             self.images.append(attributes.get("id", ""))
         elif tag == "AbstractText":
             self._open = self.sections.setdefault(attributes.get("Label", "").upper(), [])
+        elif tag == "major":
+            self._open = []
+            self.terms.append(self._open)
 
     def end(self, tag: str) -> None:
-        if tag == "AbstractText":
+        if tag in ("AbstractText", "major"):
             self._open = None
 
     def text(self, words: str) -> None:
