@@ -1,5 +1,6 @@
 """Run by test_train_loop with a folder and how many processes were started: a few steps on the CPU."""
 
+import faulthandler
 import math
 import shutil
 import sys
@@ -16,6 +17,8 @@ from sagittal.errors import ConfigError, IntegrityError
 from sagittal.train.loop import Loop, LoopConfig
 from sagittal.train.processes import training_processes
 
+# Where one waits for another that does not come, both say where they are.
+faulthandler.dump_traceback_later(150, exit=True)
 OUT, PROCESSES = Path(sys.argv[1]), int(sys.argv[2])
 CONFIG = LoopConfig(steps=6, rate=0.05, warm_up=2, accumulate=4, save_every=3, report_every=2)
 

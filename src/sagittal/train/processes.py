@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +28,16 @@ def training_processes(device: torch.device | str) -> PartialState:
     Args:
         device: where what is trained lies.
     """
-    return PartialState(cpu=torch.device(device).type == "cpu")
+    state = PartialState(cpu=torch.device(device).type == "cpu")
+    if state.num_processes > 1:
+        _leave_at_the_end()
+    return state
+
+
+@cache
+def _leave_at_the_end() -> None:
+    """Left open, what processes talk through can keep one from ending, and with it all that started it."""
+    atexit.register(PartialState().destroy_process_group)
 
 
 def of_main(value: Value) -> Value:
