@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -72,6 +73,7 @@ def loaded() -> VilaM3:
 def ask(loaded, monkeypatch, tmp_path):
     """Asks with scripted replies; gives the answer and what the voice was shown."""
     monkeypatch.setattr("sagittal.asking.vila_m3.shared_pool", Here)
+    monkeypatch.setattr("sagittal.asking.consultation.shared_pool", Mock)
 
     def run(paths, replies, *, specialists=None, out=None, **where):
         script = Script(replies)
@@ -86,7 +88,7 @@ def ask(loaded, monkeypatch, tmp_path):
             return script
 
         monkeypatch.setattr(loaded, "converse", converse)
-        offer = Offer("caller", CARD, lambda: VilaM3Answerer(loaded), speaks=True)
+        offer = Offer("caller", CARD, lambda: VilaM3Answerer(loaded), speaks=True, consults=True)
         case = open_case(paths, model=offer)
         made = ask_case(case, "How large is the tumour?", out, specialists=specialists, **where)
         return made.answer, script
@@ -121,6 +123,16 @@ def test_without_specialists_the_picture_alone_answers_and_the_answer_says_so(as
 def test_only_those_that_suit_the_images_are_shown(ask, tmp_path):
     _, script = ask([brats_case(tmp_path)], ["It is a head."])
     assert "Eyes" in script.cards and not {"ChestOrgans", "ChestFindings", "TumourType"} & set(script.cards)
+
+
+@pytest.mark.parametrize(("names", "expected"), [(None, 1), (["Eyes"], 1), ([], 0)])
+def test_a_process_starts_while_the_model_loads_where_one_may_be_needed(
+    ask, tmp_path, monkeypatch, names, expected
+):
+    pool = Mock()
+    monkeypatch.setattr("sagittal.asking.consultation.shared_pool", lambda: pool)
+    ask([brats_case(tmp_path)], ["It is a head."], specialists=names)
+    assert pool.expect.call_count == expected
 
 
 @pytest.mark.parametrize(("names", "shown"), [([], []), (["Eyes"], ["Eyes"])])

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,6 +39,42 @@ def test_a_mask_comes_back_on_the_scans_grid(programs, pool, study, scan):
     assert mask.labels == {1: "bright"} and mask.name == "by Bright"
     assert call.loaded and not pool.run(programs["Bright"], study, "bright").loaded
     assert call.memory_mb > 10
+
+
+def children():
+    return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="the system does not tell of processes")
+def test_a_process_that_was_expected_is_the_first_specialists(programs, pool, study):
+    before = children()
+    pool.expect()
+    pool.expect()
+    [waiting] = children() - before
+    call = pool.run(programs["Bright"], study, "bright")
+    assert call.loaded and children() - before == {waiting}
+    # Nothing waits where a specialist is loaded; another gets its own.
+    pool.expect()
+    assert children() - before == {waiting}
+    pool.run(programs["Classes"], study, "fine")
+    assert len(children() - before) == 2
+    pool.close()
+    assert children() == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="the system does not tell of processes")
+def test_a_process_that_waits_is_ended_or_replaced(programs, pool, study):
+    before = children()
+    pool.expect()
+    [waiting] = children() - before
+    os.kill(waiting, signal.SIGKILL)
+    pool._waiting.process.wait()
+    assert pool.run(programs["Bright"], study, "bright").result.mask.data.any()
+    pool.close()
+    pool.expect()
+    assert children() - before
+    pool.close()
+    assert children() == before
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from sagittal.asking.stages import Stages, TimedPlanner
 from sagittal.asking.suggesting import suggest
 from sagittal.builders.voxel.structures import structure_table
 from sagittal.errors import InputError
+from sagittal.specialists.pool import shared_pool
 from sagittal.study import Image, Mask, Region
 
 _WRITING, _RUNNING, _SPEAKING = "write programs", "run programs", "look and answer"
@@ -179,6 +180,8 @@ def _first_answer(
 
 def _attempt(offer: Offer, asked: _Asked, stages: Stages, tell: Report) -> Outcome:
     tell(f"loading {offer.name}")
+    if offer.consults and (asked.specialists is None or asked.specialists):
+        shared_pool().expect()
     with stages("load the model"):
         answerer = offer.load()
     with stages("check images"):

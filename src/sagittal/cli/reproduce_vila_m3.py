@@ -72,7 +72,7 @@ def vila_m3_page(model: str, data: Path, questions: Path, work: Path, green: Pat
 
 
 def training_page(model: str, data: Path, work: Path, out: Path) -> list[str]:
-    """Balance, epochs and sizes; eighteen trainings of two to fifteen minutes where they are not there yet.
+    """Balance, epochs and sizes; fourteen trainings of three to twenty minutes where they are not there yet.
 
     Args:
         model: a VILA-M3, whose encoder's pictures are looked at.
@@ -82,14 +82,16 @@ def training_page(model: str, data: Path, work: Path, out: Path) -> list[str]:
     """
     from sagittal.evaluation.vila_m3.training_page import training_lines
     from sagittal.evaluation.vila_m3.training_runs import Ground, run_variant
-    from sagittal.evaluation.vila_m3.variants import SEEDS, VARIANTS
+    from sagittal.evaluation.vila_m3.variants import RUNS
     from sagittal.models.vlm.storage import load_vlm
     from sagittal.weights import find_checkpoint
 
     edge = load_vlm(find_checkpoint(model), task="vila-m3")[0].config.encoder.size[0]
     ground = Ground.of(work.parent / "vila_m3", data, work / "vila-m3-training", edge)
-    found = {name: {seed: run_variant(ground, name, seed, _say) for seed in SEEDS} for name in VARIANTS}
-    return training_lines(found, out / "vila_m3" / "sizes.png")
+    return training_lines(
+        {(name, seed): run_variant(ground, name, seed, _say) for name, seed in RUNS},
+        out / "vila_m3" / "sizes.png",
+    )
 
 
 def _triggers(folder: Path, data: Path, questions: Path) -> list[str]:

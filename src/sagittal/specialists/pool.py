@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
-from sagittal.specialists.process import Program, SpecialistProcess
+from sagittal.specialists.process import Program, SpecialistProcess, Worker
 from sagittal.specialists.protocol import Result, SpecialistError, narrowed
 from sagittal.study import Study
 
@@ -56,7 +56,18 @@ class Pool:
         self._idle: OrderedDict[str, tuple[Program, SpecialistProcess]] = OrderedDict()
         #: name → memory that a specialist which works right now may need.
         self._busy: dict[str, int] = {}
+        self._waiting: Worker | None = None
         self._changed = threading.Condition()
+
+    def expect(self) -> None:
+        """Start a process for the first specialist that will be asked, whichever it is.
+
+        What a specialist's process needs most of its time for is the library of networks; where a language
+        model is loaded first, that is there when it is called. Nothing where one was loaded before.
+        """
+        with self._changed:
+            if not (self._idle or self._busy or self._waiting):
+                self._waiting = Worker(early=True)
 
     def run(self, program: Program, study: Study, argument: str) -> Call:
         """Ask a specialist.
@@ -79,7 +90,7 @@ class Pool:
         limit = self.seconds or max(_LEAST_SECONDS, _SLACK * card.cost.seconds)
         with self._taken(program) as known:
             begun = time.perf_counter()
-            process = known or SpecialistProcess(program, LOADING_SECONDS)
+            process = known or SpecialistProcess(program, LOADING_SECONDS, self._waited())
             try:
                 result = process.run(study, argument, limit)
             finally:
@@ -99,6 +110,18 @@ class Pool:
             for _, process in self._idle.values():
                 process.end()
             self._idle.clear()
+            if self._waiting is not None:
+                self._waiting.end()
+                self._waiting = None
+
+    def _waited(self) -> Worker | None:
+        """The process that waits, for one specialist."""
+        with self._changed:
+            worker, self._waiting = self._waiting, None
+        if worker is not None and worker.process.poll() is not None:
+            worker.end()
+            return None
+        return worker
 
     @contextmanager
     def _taken(self, program: Program) -> Iterator[SpecialistProcess | None]:

@@ -49,12 +49,48 @@ class Program:
     opener: str
 
 
+class Worker:
+    """A process that waits to be told which specialist it shall be.
+
+    Args:
+        early: import the library of networks while it waits: that takes seconds, which another process that
+            loads a language model has anyway.
+    """
+
+    def __init__(self, *, early: bool = False) -> None:
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "sagittal.specialists.worker", *(["--early"] if early else [])],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
+            # With all that it starts it can be ended at once.
+            start_new_session=True,
+        )  # fmt: skip
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        if sys.platform != "win32":
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
+
+    def end(self) -> None:
+        """End it; its memory is free."""
+        self.kill()
+        # What was not sent to a dead process cannot be flushed.
+        for stream in (self.process.stdin, self.process.stdout, self.errors):
+            with suppress(BrokenPipeError):
+                if stream is not None:
+                    stream.close()
+        self.process.wait()
+
+
 class SpecialistProcess:
     """A running specialist.
 
     Args:
         program: what is started.
         seconds: until it must be loaded.
+        worker: a process that waits for it; a new one without.
 
     Attributes:
         peak_mb: the most memory that the process held.
@@ -63,19 +99,14 @@ class SpecialistProcess:
         SpecialistError: it cannot be loaded, or not in time.
     """
 
-    def __init__(self, program: Program, seconds: float) -> None:
+    def __init__(self, program: Program, seconds: float, worker: Worker | None = None) -> None:
         self.card, self.peak_mb = program.card, 0
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        self._process = subprocess.Popen(
-            [
-                sys.executable, "-P", "-m", "sagittal.specialists.worker", program.opener,
-                str(program.card_file), str(program.folder),
-            ],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
-            # With all that it starts it can be ended at once.
-            start_new_session=True,
-        )  # fmt: skip
-        header, _ = self._exchange(None, [], seconds, 0)
+        worker = worker or Worker()
+        self._worker, self._process, self._errors = worker, worker.process, worker.errors
+        told = {
+            "opener": program.opener, "card": str(program.card_file), "folder": str(program.folder),
+        }  # fmt: skip
+        header, _ = self._exchange(told, [], seconds, 0)
         if "ready" not in header:
             raise self._fault(header)
 
@@ -99,19 +130,7 @@ class SpecialistProcess:
 
     def end(self) -> None:
         """End the process; its memory is free."""
-        self._kill()
-        # What was not sent to a dead process cannot be flushed.
-        for stream in (self._process.stdin, self._process.stdout, self._errors):
-            with suppress(BrokenPipeError):
-                if stream is not None:
-                    stream.close()
-        self._process.wait()
-
-    def _kill(self) -> None:
-        if sys.platform != "win32":
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.kill()
+        self._worker.end()
 
     @property
     def is_running(self) -> bool:
@@ -119,20 +138,19 @@ class SpecialistProcess:
         return self._process.poll() is None
 
     def _exchange(
-        self, message: dict[str, Any] | None, arrays: list[NDArray[Any]], seconds: float, most: int
+        self, message: dict[str, Any], arrays: list[NDArray[Any]], seconds: float, most: int
     ) -> tuple[dict[str, Any], list[NDArray[Any]]]:
         """Send, and wait for what comes back; the process is ended when that takes too long.
 
         It is ended, too, when we are interrupted: what it still answers would be taken for the next answer.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
-        watch = threading.Timer(seconds, self._kill)
+        watch = threading.Timer(seconds, self._worker.kill)
         watch.daemon = True
         begun = time.monotonic()
         watch.start()
         try:
-            if message is not None:
-                send(self._process.stdin, message, arrays)
+            send(self._process.stdin, message, arrays)
             header, came = receive(self._process.stdout, most)
         except (WireError, BrokenPipeError) as error:
             raise self._ended(error, time.monotonic() - begun >= seconds, seconds) from error

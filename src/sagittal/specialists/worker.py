@@ -1,9 +1,11 @@
 """A specialist's own process: it is loaded here once, and looks at one study after another.
 
-    python -m sagittal.specialists.worker MODULE:FUNCTION CARD FOLDER
+    python -m sagittal.specialists.worker [--early]
 
-What the specialist's code prints goes to standard error; an exception of its ends the process, and what
-stands on standard error then is what the user is told. Nothing of it reaches the process that asked.
+It is told which specialist first: ``package.module:function``, its card, the folder of its weights. With
+``--early`` it imports the library of networks before that. What the specialist's code prints goes to standard
+error; an exception of its ends the process, and what stands on standard error then is what the user is told.
+Nothing of it reaches the process that asked.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,11 +35,17 @@ _MOST = 1 << 62
 
 def main() -> None:
     """Load the specialist, then answer until the parent closes the pipe."""
-    opener, card, folder = sys.argv[1:4]
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     incoming, outgoing = os.fdopen(0, "rb", closefd=False), _private_output()
+    if "--early" in sys.argv:
+        with suppress(ImportError):
+            import_module("torch")
     try:
-        specialist = find_opener(opener)(read_card(card), Path(folder))
+        told, _ = receive(incoming, _MOST)
+    except WireError:
+        return
+    try:
+        specialist = find_opener(told["opener"])(read_card(told["card"]), Path(told["folder"]))
     except InputError as error:
         send(outgoing, {"fault": "missing", **_words(error)})
         return

@@ -13,8 +13,8 @@ from sagittal.files import atomic_path
 from sagittal.score.descriptors import Figure, resampled
 from sagittal.score.power_law import SizeLaw, fit_size_law
 
-#: Variant → seed → what :func:`training_runs.run_variant` found.
-Found = Mapping[str, Mapping[int, Mapping[str, Any]]]
+#: Variant and seed → what :func:`training_runs.run_variant` found.
+Found = Mapping[tuple[str, int], Mapping[str, Any]]
 #: Table 10.
 PAPER = SizeLaw(0.78, 1.09, 1.50e8, 3.92e2)
 _REGIONS = ("film", "brain")
@@ -22,8 +22,8 @@ _REGIONS = ("film", "brain")
 
 def training_lines(found: Found, picture: Path) -> list[str]:
     """Every section; the curves of sizes are drawn into ``picture``."""
-    laws = {seed: size_law(found, seed) for seed in SEEDS}
-    draw_sizes(found, laws[SEEDS[0]], picture)
+    law = size_law(found)
+    draw_sizes(found, law, picture)
     shares = ", ".join(f"{name} {count} × {BALANCED[name]}" for name, count in COUNTS.items())
     return [
         f"Batches of a category × how often a balanced epoch has them: {shares}. Losses are of all words "
@@ -37,7 +37,7 @@ def training_lines(found: Found, picture: Path) -> list[str]:
         "steps, too, and has no other training of as many steps beside it.",
         "", "## Epochs (Figs 4, 11)", "", *_table(found, ("one", "balanced", "three")),
         *gain_lines(found, "three", ("balanced", "one")),
-        "## Sizes (Fig. 6, Table 10)", "", *_size_lines(found, laws, picture),
+        "## Sizes (Fig. 6, Table 10)", "", *_size_lines(found, law, picture),
     ]  # fmt: skip
 
 
@@ -74,8 +74,8 @@ def _signed(figure: Figure) -> str:
 
 
 def _values(found: Found, name: str, what: str, key: str) -> np.ndarray:
-    """(items,) means over the seeds."""
-    return np.mean([found[name][seed][what][key] for seed in SEEDS], axis=0)
+    """(items,) means over the seeds that there are."""
+    return np.mean([found[name, seed][what][key] for seed in SEEDS if (name, seed) in found], axis=0)
 
 
 def _figure(values: np.ndarray) -> Figure:
@@ -85,36 +85,35 @@ def _figure(values: np.ndarray) -> Figure:
     return resampled(mean, np.arange(len(values)).astype(str))["mean"]
 
 
-def size_law(found: Found, seed: int) -> SizeLaw | None:
-    """The law of a seed's curves, after the warm-up."""
+def size_law(found: Found) -> SizeLaw | None:
+    """The law of the sizes' curves, after the warm-up."""
     points = [
-        (found[name][seed]["parameters"], step, loss)
+        (found[name, SEEDS[0]]["parameters"], step, loss)
         for name in SIZES
-        for step, loss in found[name][seed]["curve"]
+        for step, loss in found[name, SEEDS[0]]["curve"]
         if step > WARM_UP
     ]
     return fit_size_law(*zip(*points, strict=True))
 
 
-def _size_lines(found: Found, laws: Mapping[int, SizeLaw | None], picture: Path) -> list[str]:
+def _size_lines(found: Found, law: SizeLaw | None, picture: Path) -> list[str]:
     lines = [
-        "Each begins unlearnt, but for the encoder, and learns the balanced mixture for 2 epochs. Parameters "
-        "are those of the language model without its embeddings.",
+        f"Each begins unlearnt, but for the encoder, and learns the balanced mixture for one epoch, seed "
+        f"{SEEDS[0]} alone. Parameters are those of the language model without its embeddings.",
         "",
         f"| language model | parameters | {' | '.join(f'loss, {name}' for name in COUNTS)} |",
         f"| --- | --- |{' --- |' * len(COUNTS)}",
     ]
     for name, variant in SIZES.items():
         told = " | ".join(_figure(_values(found, name, "words", key)).text() for key in COUNTS)
-        lines.append(f"| {variant.words} | {found[name][SEEDS[0]]['parameters']:,} | {told} |")
+        lines.append(f"| {variant.words} | {found[name, SEEDS[0]]['parameters']:,} | {told} |")
     lines += [
         "", "L(N, S) = (N_c / N)^α_N + (S_c / S)^α_S of the training's loss, means over 20 steps, after the "
         f"first {WARM_UP}:", "",
         "| | α_N | α_S | N_c | S_c | relative error of the fit |", "| --- | --- | --- | --- | --- | --- |",
     ]  # fmt: skip
-    for seed, law in laws.items():
-        if law is not None:
-            lines.append(f"| seed {seed} | {_law_cells(law)} | {law.error:.3f} |")
+    if law is not None:
+        lines.append(f"| here | {_law_cells(law)} | {law.error:.3f} |")
     lines.append(f"| the paper (3B to 40B) | {_law_cells(PAPER)} | – |")
     return [
         *lines,
@@ -129,7 +128,7 @@ def _law_cells(law: SizeLaw) -> str:
 
 
 def draw_sizes(found: Found, law: SizeLaw | None, path: Path) -> None:
-    """Loss by step of each size in the first seed, and the law as dashes; PNG.
+    """Loss by step of each size, and the law as dashes; PNG.
 
     Raises:
         StorageError: the file cannot be written.
@@ -141,7 +140,7 @@ def draw_sizes(found: Found, law: SizeLaw | None, path: Path) -> None:
         figure = Canvas(figsize=(6.4, 4), layout="constrained")
         axes = figure.subplots()
         for number, name in enumerate(SIZES):
-            one = found[name][SEEDS[0]]
+            one = found[name, SEEDS[0]]
             steps, losses = np.array(one["curve"]).T
             [drawn] = axes.plot(steps, losses, lw=1, label=f"{one['parameters'] / 1e6:.2g} M parameters")
             if law is not None:

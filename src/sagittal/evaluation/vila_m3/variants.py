@@ -73,7 +73,7 @@ _EPOCH, _NATURAL = len(Mixture(COUNTS, BALANCED, 0)), len(Mixture(COUNTS, ONCE, 
 def _sized(width: int, layers: int) -> Variant:
     """As wide heads and feed-forwards in proportion as ``small`` has."""
     return Variant(
-        f"{layers} layers of {width}", 2 * _EPOCH,
+        f"{layers} layers of {width}", _EPOCH,
         language={
             "hidden_size": width, "intermediate_size": width * 8 // 3, "num_hidden_layers": layers,
             "num_attention_heads": width // 32, "num_key_value_heads": width // 32,
@@ -89,6 +89,8 @@ MIXED = {
     "one": Variant("balanced, 1 epoch", _EPOCH),
     "three": Variant("balanced, 3 epochs", 3 * _EPOCH),
 }
-#: Fig. 6.
+#: Fig. 6: by the first seed alone.
 SIZES = {"64x2": _sized(64, 2), "128x3": _sized(128, 3), "192x4": _sized(192, 4), "288x5": _sized(288, 5)}
 VARIANTS = {**MIXED, **SIZES}
+#: Every training: variant and seed.
+RUNS = [*((name, seed) for name in MIXED for seed in SEEDS), *((name, SEEDS[0]) for name in SIZES)]
