@@ -88,10 +88,8 @@ def training_page(model: str, data: Path, work: Path, out: Path) -> list[str]:
 
     edge = load_vlm(find_checkpoint(model), task="vila-m3")[0].config.encoder.size[0]
     ground = Ground.of(work.parent / "vila_m3", data, work / "vila-m3-training", edge)
-    return training_lines(
-        {(name, seed): run_variant(ground, name, seed, _say) for name, seed in RUNS},
-        out / "vila_m3" / "sizes.png",
-    )
+    found = {(name, seed): run_variant(ground, name, seed, _say) for name, seed in RUNS}
+    return training_lines(found, out / "vila_m3" / "sizes.png")
 
 
 def _triggers(folder: Path, data: Path, questions: Path) -> list[str]:
