@@ -6,6 +6,7 @@
     python recipes/vila_m3.py all --data DATA
     torchrun --nproc-per-node=2 recipes/vila_m3.py more --data DATA --begin CHECKPOINT
     python recipes/vila_m3.py ship --data DATA --ship src/sagittal/weights
+    python recipes/vila_m3.py adapt --data DATA
 
 ``bank`` runs the specialists; with ``--part 0/2`` and ``--part 1/2`` two processes share it. ``copy`` teaches
 the language model to find and repeat what stood before, as reading cards asks of it. ``words`` trains
@@ -13,7 +14,9 @@ projector and language model on what the encoder saw once; ``all`` goes on with 
 (§3.1). ``more`` teaches what shipped before (``--begin``) further, encoder frozen, and needs none of the
 steps before it but the bank: so was ``vila-m3-small`` made, twice in a row, when imagined results, other
 answers and more wordings had come to its conversations. ``ship`` writes the checkpoint of the last step that
-was trained. Each step goes on where it was stopped.
+was trained. ``adapt`` puts SmolLM2-135M in the small decoder's place (fetched before by ``sagittal models add
+smollm2``) and trains projector and adapters alone; its checkpoint, OUT/adapt/vila-m3-smollm2, is too large to
+ship. Each step goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -53,7 +56,7 @@ from sagittal.train.processes import training_processes
 from sagittal.train.shown_pictures import Pictures, pictures_of
 from sagittal.train.talks import LivePictures, SeenPictures, TalkStream, TalkTraining
 from sagittal.train.tumour_worlds import heads_of
-from sagittal.train.vila_m3_start import begun
+from sagittal.train.vila_m3_start import adapted, begun
 from sagittal.weights import find_checkpoint
 
 SEED = 20265
@@ -68,7 +71,11 @@ SCAN = Path("totalseg_refs") / "example_ct_sm.nii.gz"
 SLAKE = Path("slake_json") / "Slake1.0" / "train.json"
 #: Share of batches in which no specialist may be called.
 ALONE = 0.12
-STEPS = {"copy": 1_500, "words": 4_500, "all": 400, "more": 1_200}
+STEPS = {"copy": 1_500, "words": 4_500, "all": 400, "more": 1_200, "adapt": 1_000}
+#: How ``vila-m3-small`` was made.
+SHIPPED = "copy, words, all; then more, twice, on newer conversations"
+#: Conversations of a batch; a large language model takes few at a time.
+BATCH = {"adapt": 4}
 _LOOPS = {
     "copy": LoopConfig(
         steps=STEPS["copy"], rate=2e-3, hidden_rate=4e-3, warm_up=50, decay=0.0, mean_over=50,
@@ -85,6 +92,10 @@ _LOOPS = {
     "more": LoopConfig(
         steps=STEPS["more"], rate=1e-3, hidden_rate=3e-3, warm_up=60, decay=0.02, mean_over=150,
         save_every=50, score_every=600,
+    ),
+    "adapt": LoopConfig(
+        steps=STEPS["adapt"], rate=2e-4, warm_up=30, decay=0.0, mean_over=100, save_every=25, score_every=250,
+        report_every=5,
     ),
 }  # fmt: skip
 
@@ -165,8 +176,14 @@ def _copy(given: argparse.Namespace) -> None:
     loop.run(minutes=given.minutes)
 
 
+def _start(given: argparse.Namespace) -> tuple[VLM, Chat]:
+    if given.step == "adapt":
+        return adapted("smollm2")
+    return _shipped_before(given) if given.step == "more" else begun(given.out / "copy" / "last.pt")
+
+
 def _train(given: argparse.Namespace) -> None:
-    model, chat = _shipped_before(given) if given.step == "more" else begun(given.out / "copy" / "last.pt")
+    model, chat = _start(given)
     freeze_encoder(model)
     if given.step == "all":
         # The mean is of what was trained then.
@@ -182,15 +199,23 @@ def _train(given: argparse.Namespace) -> None:
         seen = LivePictures(model, found.squares) if live else SeenPictures.by(model, found.squares)
         typing = TypingConfig() if split == "train" else None
         streams.append(
-            TalkStream(TalkMaker(found.shown, cards, seed, typing=typing, alone=ALONE), seen, chat)
-        )
+            TalkStream(
+                TalkMaker(
+                    found.shown, cards, seed, batch=BATCH.get(given.step, 16), typing=typing, alone=ALONE
+                ),
+                seen, chat,
+            )
+        )  # fmt: skip
     training = TalkTraining(model, streams[0], streams[1], slake_pairs(given.data / SLAKE))
     out = given.out / given.step
-    loop = Loop(
-        model, _loop(given.step), training.loss, out, scores=training.scores, say=_say,
-        hidden=hidden_matrices(model),
-    )  # fmt: skip
+    # Muon is for whole matrices, not for the halves of an adapter.
+    hidden = [] if model.config.lora else hidden_matrices(model)
+    loop = Loop(model, _loop(given.step), training.loss, out, scores=training.scores, say=_say, hidden=hidden)
     loop.run(minutes=given.minutes)
+    kept = out / "vila-m3-smollm2"
+    if model.config.lora and not kept.exists():
+        loop.use_mean()
+        save_vlm(kept, model.eval(), chat, card((), kept.name, "adapt"), task="vila-m3")
 
 
 def _ship(given: argparse.Namespace) -> None:
@@ -214,11 +239,11 @@ def _ship(given: argparse.Namespace) -> None:
     save_vlm(given.ship / "vila-m3-small", model.eval(), chat, card(scores), task="vila-m3")
 
 
-def card(scores: tuple[Score, ...]) -> Card:
-    """What to know about the model."""
+def card(scores: tuple[Score, ...], name: str = "vila-m3-small", how: str = SHIPPED) -> Card:
+    """What to know about a model."""
     films, slices, heads = FILMS["train"], SLICES["train"], HEADS["train"]
     return Card(
-        name="vila-m3-small",
+        name=name,
         summary="Calls specialists by their cards, and answers with what they find (VILA-M3).",
         licence="Apache-2.0",
         data=(
@@ -227,7 +252,7 @@ def card(scores: tuple[Score, ...]) -> Card:
             "questions from this project's templates; its encoder: see medplib-small",
             "SLAKE 1.0, training questions and answers, English, words alone (CC BY 4.0)",
         ),
-        recipe=f"recipes/vila_m3.py, seed {SEED}: copy, words, all; then more, twice, on newer conversations",
+        recipe=f"recipes/vila_m3.py, seed {SEED}: {how}",
         scores=scores,
         limits=(
             "medical research software, not a medical device: never for diagnosis or treatment",
